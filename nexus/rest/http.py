@@ -1,0 +1,208 @@
+"""HTTP as the handlers see it: values in, values out, and the registry of routes.
+
+A handler is a coroutine ``(HttpRequest, Api) -> HttpReply``.  Nothing here knows aiohttp, so that
+the same handlers serve behind any HTTP parser.  Errors are raised as `NexusError` and become the
+API's one error shape in `error_reply`.  A module of the API declares its handlers once, as a tuple
+of `Route`; validation, the OpenAPI document, ``Allow`` and the metrics' ``path`` label all come
+from that declaration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Protocol
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from nexus.errors import NexusError, validation
+
+JSON_TYPE = "application/json"
+TEXT_TYPE = "text/plain; charset=utf-8"
+QUERY_FIELDS_MAX = 64
+
+Headers = tuple[tuple[str, str], ...]
+
+
+class Api(Protocol):
+    """What the handlers need of the node; the runtime implements it over the driver."""
+
+    def call(self, request: Any, cause_id: str, actor: str) -> Awaitable[Any]:
+        """Hand one request of `nexus.core.operations` to the core; its view, or `NexusError`."""
+
+    def unhealthy(self) -> str | None:
+        """Why this node does not serve (log replay, a lone node's dead disk); None if it does."""
+
+
+class HttpRequest:
+    """One request, read to its end.
+
+    path, query_string : as sent, still percent-encoded; the router fills ``params``, decoded.
+    headers : answers ``get`` whatever the case of the name.
+    actor : who asks and from where, for the audit log.
+    """
+
+    __slots__ = (
+        "_query",
+        "actor",
+        "body",
+        "cause_id",
+        "headers",
+        "method",
+        "params",
+        "path",
+        "query_string",
+    )
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        query_string: str = "",
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        *,
+        cause_id: str = "",
+        actor: str = "anonymous",
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.query_string = query_string
+        self.headers: Mapping[str, str] = {} if headers is None else headers
+        self.body = body
+        self.cause_id = cause_id
+        self.actor = actor
+        self.params: dict[str, str] = NO_PARAMS
+        self._query: dict[str, str] | None = None
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """Decoded query parameters that are not empty; the first of equal names counts."""
+        if self._query is None:
+            self._query = parse_query(self.query_string) if self.query_string else {}
+        return self._query
+
+
+NO_PARAMS: dict[str, str] = {}
+"""Shared by all requests to paths without parameters; never written to."""
+
+
+def parse_query(query_string: str) -> dict[str, str]:
+    """Decode a query string; refuses bytes that are not UTF-8."""
+    try:
+        pairs = parse_qsl(query_string, errors="strict", max_num_fields=QUERY_FIELDS_MAX)
+    except ValueError as problem:
+        raise validation("query", "is not a query string in UTF-8") from problem
+    pairs.reverse()
+    return dict(pairs)
+
+
+class HttpReply:
+    """One reply: a status and bytes, or a ``stream`` of chunks after the headers."""
+
+    __slots__ = ("body", "content_type", "headers", "status", "stream")
+
+    def __init__(
+        self,
+        status: int,
+        body: bytes = b"",
+        content_type: str = JSON_TYPE,
+        headers: Headers = (),
+        stream: AsyncIterator[bytes] | None = None,
+    ) -> None:
+        self.status = status
+        self.body = body
+        self.content_type = content_type
+        self.headers = headers
+        self.stream = stream
+
+
+Handler = Callable[[HttpRequest, Api], Awaitable[HttpReply]]
+
+
+class QueryParam(msgspec.Struct, frozen=True):
+    """A query parameter of a route, for the OpenAPI document."""
+
+    name: str
+    description: str
+    type: str = "string"
+    required: bool = False
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """One method of one path.
+
+    path : template such as ``/api/v1/pools/{pool_id}``; a parameter is one whole segment.
+    handler : ``async def (request, api) -> HttpReply``.
+    summary : one line for the documentation.
+    body : type that the request body is decoded with, None where there is none; with
+        ``body_optional`` it may be absent.
+    replies : type of the JSON body by status; None where the reply has no JSON body.
+    errors : codes beyond those that every route may answer.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    body: Any = None
+    body_optional: bool = False
+    body_type: str = JSON_TYPE
+    replies: dict[int, Any] = {}
+    reply_type: str = JSON_TYPE
+    errors: tuple[str, ...] = ()
+    query: tuple[QueryParam, ...] = ()
+
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def json_reply(status: int, value: Any, headers: Headers = ()) -> HttpReply:
+    """A reply with one JSON document; ``value`` is a struct of `nexus.rest.schemas` or plain."""
+    return HttpReply(status, _encode(value) + b"\n", JSON_TYPE, headers)
+
+
+def empty_reply(status: int = 204, headers: Headers = ()) -> HttpReply:
+    """A reply without a body."""
+    return HttpReply(status, b"", "", headers)
+
+
+def error_reply(error: NexusError, cause_id: str) -> HttpReply:
+    """The API's error shape: ``error``, ``code``, ``definite``, ``cause_id`` and the detail.
+
+    ``retry_after_s`` goes out as the header ``Retry-After``, ``allow`` as ``Allow``.
+    """
+    headers: Headers = ()
+    body: dict[str, Any] = {
+        "error": error.message,
+        "code": error.code,
+        "definite": error.definite,
+        "cause_id": cause_id,
+    }
+    for key, value in error.detail.items():
+        if key == "retry_after_s":
+            headers = (*headers, ("Retry-After", str(max(1, int(str(value))))))
+        elif key == "allow":
+            headers = (*headers, ("Allow", str(value)))
+        else:
+            body[key] = present(value)
+    return json_reply(error.status, body, headers)
+
+
+_presenters: dict[type, Callable[[Any], Any]] = {}
+
+
+def presents(view: type) -> Callable[[Callable[[Any], Any]], Callable[[Any], Any]]:
+    """Register how a view of the core looks in JSON, for errors and watch events that carry it."""
+
+    def register(presenter: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        _presenters[view] = presenter
+        return presenter
+
+    return register
+
+
+def present(value: Any) -> Any:
+    """A view in its API shape; anything else as it is."""
+    presenter = _presenters.get(type(value))
+    return value if presenter is None else presenter(value)
