@@ -18,7 +18,7 @@ import re
 from calendar import monthrange
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 
@@ -99,7 +99,7 @@ def _enter_float(value: Any, path: str, allow_null: bool) -> float:
 _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:Z|([+-])(\d\d):(\d\d))\Z", re.ASCII
 )
-ZERO_TIME = datetime(1, 1, 1, tzinfo=timezone.utc)
+ZERO_TIME = datetime(1, 1, 1, tzinfo=UTC)
 
 
 def parse_rfc3339(text: str) -> datetime | None:
@@ -113,7 +113,7 @@ def parse_rfc3339(text: str) -> datetime | None:
     if not 1 <= day <= monthrange(year, month)[1]:
         return None
     microsecond = int((match.group(7) or "0")[:6].ljust(6, "0"))
-    instant = datetime(year, month, day, hour, minute, second, microsecond, timezone.utc)
+    instant = datetime(year, month, day, hour, minute, second, microsecond, UTC)
     if match.group(8):
         hours, minutes = int(match.group(9)), int(match.group(10))
         if hours > 23 or minutes > 59:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import pytest
 
@@ -44,8 +44,11 @@ RECORD = struct(
 
 def test_absent_keys_have_zero_values() -> None:
     value = unmarshal(RECORD, b"{}")
-    assert value["ip"] == "" and value["prefix"] == 0 and value["dns"] == []
-    assert value["partner"] is None and value["timestamp"] == go_json.ZERO_TIME
+    assert value["ip"] == ""
+    assert value["prefix"] == 0
+    assert value["dns"] == []
+    assert value["partner"] is None
+    assert value["timestamp"] == go_json.ZERO_TIME
 
 
 def test_good_reply() -> None:
@@ -54,8 +57,10 @@ def test_good_reply() -> None:
         b'{"ip":"10.0.0.7","prefix":56,"ratio":2,"ok":true,"dns":["1.1.1.1"],"new":{"x":[1]},'
         b'"timestamp":"2026-01-02T03:04:05.123456Z","partner":{"node_id":"node-1"}} \n',
     )
-    assert value["ip"] == "10.0.0.7" and value["prefix"] == 56 and value["ratio"] == 2.0
-    assert value["timestamp"] == datetime(2026, 1, 2, 3, 4, 5, 123456, tzinfo=timezone.utc)
+    assert value["ip"] == "10.0.0.7"
+    assert value["prefix"] == 56
+    assert value["ratio"] == 2.0
+    assert value["timestamp"] == datetime(2026, 1, 2, 3, 4, 5, 123456, tzinfo=UTC)
     assert value["partner"] == {"node_id": "node-1"}
 
 
@@ -129,7 +134,7 @@ def test_trailing_bytes_fail_unmarshal_but_not_a_stream_decoder() -> None:
 
 def test_offsets_and_long_fractions_are_times() -> None:
     value = unmarshal(RECORD, b'{"timestamp":"2026-01-02T03:04:05.123456789+02:00"}')
-    assert value["timestamp"] == datetime(2026, 1, 2, 1, 4, 5, 123456, tzinfo=timezone.utc)
+    assert value["timestamp"] == datetime(2026, 1, 2, 1, 4, 5, 123456, tzinfo=UTC)
 
 
 def test_bad_utf8_and_lone_surrogates_become_replacement_characters() -> None:
