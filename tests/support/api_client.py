@@ -42,9 +42,11 @@ class Answer:
         assert self.status == status, f"wanted {status} {code}, got {self.status}: {self.body!r}"
         error = self.json()
         assert error["code"] == code, error
-        assert isinstance(error["error"], str) and error["error"], error
+        assert isinstance(error["error"], str), error
+        assert error["error"], error
         assert isinstance(error["definite"], bool), error
-        assert isinstance(error["cause_id"], str) and error["cause_id"], error
+        assert isinstance(error["cause_id"], str), error
+        assert error["cause_id"], error
         return error
 
 
