@@ -40,7 +40,7 @@ class Answer:
     def error(self, status: int, code: str) -> dict[str, Any]:
         """The error object after status, code and shape were checked."""
         assert self.status == status, f"wanted {status} {code}, got {self.status}: {self.body!r}"
-        error = self.json()
+        error: dict[str, Any] = self.json()
         assert error["code"] == code, error
         assert isinstance(error["error"], str), error
         assert error["error"], error

@@ -47,7 +47,8 @@ def scripted_server() -> Iterator[Script]:
 
         def handle_any(self) -> None:
             content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            call = f"{self.command} {self.path}"
+            # `self.path` has doubled slashes collapsed already.
+            call = f"{self.command} {self.requestline.split()[1]}"
             script.seen.append((call, dict(self.headers), content))
             status, body = script.answer(call)
             self.send_response(status)
