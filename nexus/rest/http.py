@@ -10,7 +10,7 @@ from that declaration.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -167,12 +167,8 @@ def empty_reply(status: int = 204, headers: Headers = ()) -> HttpReply:
     return HttpReply(status, b"", "", headers)
 
 
-def error_reply(error: NexusError, cause_id: str) -> HttpReply:
-    """The API's error shape: ``error``, ``code``, ``definite``, ``cause_id`` and the detail.
-
-    ``retry_after_s`` goes out as the header ``Retry-After``, ``allow`` as ``Allow``.
-    """
-    headers: Headers = ()
+def error_body(error: NexusError, cause_id: str) -> dict[str, Any]:
+    """The API's error shape: ``error``, ``code``, ``definite``, ``cause_id`` and the detail."""
     body: dict[str, Any] = {
         "error": error.message,
         "code": error.code,
@@ -180,22 +176,35 @@ def error_reply(error: NexusError, cause_id: str) -> HttpReply:
         "cause_id": cause_id,
     }
     for key, value in error.detail.items():
-        if key == "retry_after_s":
-            headers = (*headers, ("Retry-After", str(max(1, int(str(value))))))
-        elif key == "allow":
-            headers = (*headers, ("Allow", str(value)))
-        else:
+        if key not in _DETAIL_HEADERS:
             body[key] = present(value)
-    return json_reply(error.status, body, headers)
+    return body
 
 
-_presenters: dict[type, Callable[[Any], Any]] = {}
+def error_reply(error: NexusError, cause_id: str) -> HttpReply:
+    """An error as a reply; ``retry_after_s`` and ``allow`` of its detail are headers."""
+    headers = tuple(
+        [
+            (_DETAIL_HEADERS[key], str(value))
+            for key, value in error.detail.items()
+            if key in _DETAIL_HEADERS
+        ]
+    )
+    return json_reply(error.status, error_body(error, cause_id), headers)
 
 
-def presents(view: type) -> Callable[[Callable[[Any], Any]], Callable[[Any], Any]]:
+_DETAIL_HEADERS = {"retry_after_s": "Retry-After", "allow": "Allow"}
+"""Details of an error that are headers of the reply, not keys of its body."""
+
+Presenter = TypeVar("Presenter", bound=Callable[..., Any])
+
+_presenters: dict[type, Callable[..., Any]] = {}
+
+
+def presents(view: type) -> Callable[[Presenter], Presenter]:
     """Register how a view of the core looks in JSON, for errors and watch events that carry it."""
 
-    def register(presenter: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def register(presenter: Presenter) -> Presenter:
         _presenters[view] = presenter
         return presenter
 

@@ -31,7 +31,7 @@ class _Node:
 
 
 class Router:
-    """All routes of one API.  Registration order does not matter; a route given twice is refused."""
+    """All routes of one API; their order does not matter, a route given twice is refused."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self.routes = tuple(routes)
