@@ -72,7 +72,9 @@ class Text(msgspec.Struct, frozen=True):
 
     def parse(self, raw: object) -> str:
         text = _text(raw)
-        if len(text) > TEXT_LENGTH_MAX or not re.fullmatch(self.pattern, text):
+        if len(text) > TEXT_LENGTH_MAX or not text.isprintable():
+            raise ValueError
+        if not re.fullmatch(self.pattern, text):
             raise ValueError
         return text
 
@@ -273,6 +275,6 @@ def _decimal(text: str) -> Decimal:
         value = Decimal(text)
     except InvalidOperation:
         raise ValueError from None
-    if not value.is_finite() or abs(value) > 10**12:
+    if not value.is_finite() or abs(value) > 10**15:
         raise ValueError
     return value
