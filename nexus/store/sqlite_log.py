@@ -24,8 +24,6 @@ from itertools import chain
 from pathlib import Path
 from queue import SimpleQueue
 
-import msgspec
-
 from nexus.driver.ports import Progress, Restored, StoreDamagedError, StoreError
 from nexus.store import snapshot_file
 from nexus.store.lock import PathLock
@@ -40,6 +38,9 @@ APPLICATION_ID = 0x4E585553
 BUSY_TIMEOUT_S = 5.0
 """How long a commit waits for an operator's own sqlite shell to let go of a lock."""
 TRIM_ROWS_MAX = 500
+READ_ROWS = 1000
+ROW_BYTES = 64
+"""What a row counts beyond its payload: many small rows take longer to read than few large ones."""
 TRIM_BYTES_MAX = 1 << 20
 
 Post = Callable[[Callable[[], None]], object]
@@ -98,7 +99,7 @@ class SqliteStore:
 
     @property
     def log_bytes(self) -> int:
-        """Payload bytes that a restart would replay on top of the snapshot."""
+        """Bytes, rows' overhead included, that a restart would replay on top of the snapshot."""
         return self._log_bytes
 
     @property
@@ -141,9 +142,9 @@ class SqliteStore:
             self._base_seq = snapshot_file.read_base_seq(snapshot)
             snapshot_bytes = snapshot.stat().st_size
         last, self._log_bytes = self._db.execute(
-            "SELECT coalesce(max(seq), 0), coalesce(sum(length(payload)), 0) FROM log"
+            "SELECT coalesce(max(seq), 0), coalesce(sum(length(payload) + ?), 0) FROM log"
             " WHERE seq > ?",
-            (self._base_seq,),
+            (ROW_BYTES, self._base_seq),
         ).fetchone()
         self._seq = max(self._base_seq, last)
         if self._seq < self._mark.seq:
@@ -168,9 +169,7 @@ class SqliteStore:
         )
         found = db.execute("PRAGMA user_version").fetchone()[0]
         if found > FORMAT:
-            raise StoreError(
-                f"{self.data_path / LOG_NAME} has format {found}, this version reads {FORMAT}"
-            )
+            raise self._newer(f"format {found}")
         for statement in _SETUP:
             db.execute(statement)
         # Reads what a crash left in the WAL, writes it to the table's file and syncs that; the WAL
@@ -188,31 +187,32 @@ class SqliteStore:
         )
         while True:
             try:
-                row = next(rows, None)
+                batch = rows.fetchmany(READ_ROWS)
             except sqlite3.DatabaseError as problem:
                 raise self._damage(f"after row {expected}: {problem}") from problem
-            if row is None:
+            if not batch:
                 break
-            seq, kind, payload, crc = row
-            expected += 1
-            if seq != expected:
-                raise self._damage(f"row {expected} is missing")
-            yield self._checked(seq, kind, payload, crc)
-            add(len(payload))
+            read_bytes = 0
+            for seq, kind, payload, crc in batch:
+                expected += 1
+                if seq != expected:
+                    raise self._damage(f"row {expected} is missing")
+                if type(payload) is not bytes or type(kind) is not int:
+                    raise self._damage(f"row {seq} has values of wrong types")
+                if checksum(seq, kind, payload) != crc:
+                    raise self._damage(f"row {seq} has a wrong checksum")
+                if kind != KIND_ENTRIES:
+                    raise self._newer(f"row {seq}")
+                read_bytes += len(payload) + ROW_BYTES
+                yield unpack(payload)
+            add(read_bytes)
         if expected != self._seq:
             raise self._damage(f"row {expected + 1} is missing")
 
-    def _checked(self, seq: int, kind: object, payload: object, crc: object) -> Sequence[bytes]:
-        if not isinstance(kind, int) or not isinstance(payload, bytes):
-            raise self._damage(f"row {seq} has values of wrong types")
-        if checksum(seq, kind, payload) != crc:
-            raise self._damage(f"row {seq} has a wrong checksum")
-        if kind != KIND_ENTRIES:
-            raise StoreError(f"{self.data_path / LOG_NAME}: row {seq} is of a newer version")
-        try:
-            return unpack(payload)
-        except msgspec.DecodeError as problem:
-            raise self._damage(f"row {seq}: {problem}") from problem
+    def _newer(self, what: str) -> StoreError:
+        return StoreError(
+            f"{self.data_path / LOG_NAME}: {what} is of a newer version than this one reads"
+        )
 
     def _damage(self, what: str) -> StoreDamagedError:
         return StoreDamagedError(
@@ -268,7 +268,7 @@ class SqliteStore:
         )
         self._mark.set(seq)
         self._seq = seq
-        self._log_bytes += len(payload)
+        self._log_bytes += len(payload) + ROW_BYTES
         self._post(partial(self._on_durable, token))
 
     def _fail(self, reason: str) -> None:

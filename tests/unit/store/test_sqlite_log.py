@@ -205,7 +205,7 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / LOG_NAME) as db:
         db.execute("PRAGMA user_version=99")
     db.close()
-    with pytest.raises(StoreError, match="has format 99"):
+    with pytest.raises(StoreError, match="format 99 is of a newer version"):
         reading(tmp_path)
 
 
