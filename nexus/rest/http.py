@@ -9,7 +9,7 @@ from that declaration.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qsl
 
@@ -108,7 +108,7 @@ class HttpReply:
         body: bytes = b"",
         content_type: str = JSON_TYPE,
         headers: Headers = (),
-        stream: AsyncIterator[bytes] | None = None,
+        stream: AsyncGenerator[bytes, None] | None = None,
     ) -> None:
         self.status = status
         self.body = body
@@ -129,7 +129,7 @@ class QueryParam(msgspec.Struct, frozen=True):
     required: bool = False
 
 
-class Route(msgspec.Struct, frozen=True, kw_only=True):
+class Route(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """One method of one path.
 
     path : template such as ``/api/v1/pools/{pool_id}``; a parameter is one whole segment.

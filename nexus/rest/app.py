@@ -1,0 +1,74 @@
+"""The API as one callable: request in, reply out.
+
+The registry of all routes is here, one line a module.  `App.handle` never raises: refusals become
+the error shape, and a defect of ours becomes ``internal_error`` with its trace in the log.
+"""
+
+from __future__ import annotations
+
+import logging
+from time import perf_counter
+
+from nexus.errors import NexusError
+from nexus.rest import allocate, allocations, explain, health, nodes, openapi, pools, watch
+from nexus.rest.http import Api, HttpReply, HttpRequest, Route, error_reply
+from nexus.rest.router import UNMATCHED, Router
+from nexus.rest.watch_hub import WatchHub
+from nexus.telemetry.metrics import Metrics, RouteStats
+
+_log = logging.getLogger(__name__)
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
+OTHER_METHOD = "other"
+
+
+def all_routes(metrics: Metrics, hub: WatchHub) -> tuple[Route, ...]:
+    """Every route of the API, in the order of the documents."""
+    routes = (
+        *health.ROUTES,
+        *pools.ROUTES,
+        *allocate.routes(metrics),
+        *allocations.ROUTES,
+        *nodes.ROUTES,
+        *explain.ROUTES,
+        *watch.routes(hub, metrics),
+    )
+    return (*routes, *openapi.routes(routes))
+
+
+class App:
+    """Routes requests to handlers and counts them."""
+
+    def __init__(self, api: Api, metrics: Metrics, hub: WatchHub) -> None:
+        self.api = api
+        self.metrics = metrics
+        self.router = Router(all_routes(metrics, hub))
+        self._stats: dict[Route, RouteStats] = {
+            route: metrics.route(route.method, route.path) for route in self.router.routes
+        }
+
+    async def handle(self, request: HttpRequest) -> HttpReply:
+        """Answer one request."""
+        started = perf_counter()
+        route: Route | None = None
+        try:
+            route = self.router.match(request)
+            reply = await route.handler(request, self.api)
+        except NexusError as refusal:
+            reply = error_reply(refusal, request.cause_id)
+        except Exception as defect:
+            self.log_defect(request.method, request.path, defect, request.cause_id)
+            error = NexusError("internal_error", "internal error; see the log", definite=False)
+            reply = error_reply(error, request.cause_id)
+        stats = None if route is None else self._stats.get(route)
+        if stats is None:
+            method = request.method if request.method in _METHODS else OTHER_METHOD
+            stats = self.metrics.route(method, UNMATCHED)
+        stats.observe(reply.status, perf_counter() - started)
+        return reply
+
+    def log_defect(
+        self, method: str, path: str, defect: BaseException | None, cause_id: str = ""
+    ) -> None:
+        """One log entry with the trace; what was asked is shown escaped."""
+        _log.error("%s %r failed, cause_id %s", method, path, cause_id, exc_info=defect)
