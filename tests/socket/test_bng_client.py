@@ -297,7 +297,7 @@ def test_a_shut_out_device(
 
 
 def test_a_thousand_edges_after_a_power_cut(daemon: Daemon, fresh: Fresh) -> None:
-    """Two calls each at once stay inside the burst; no real edge is rate limited."""
+    """A thousand registrations at once stay inside the burst: no real edge is rate limited."""
     devices = [(fresh.serial(), fresh.mac()) for _ in range(1000)]
 
     def boot(device: tuple[str, str]) -> list[int]:
