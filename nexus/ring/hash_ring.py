@@ -162,7 +162,7 @@ def best_of(pool: int, shard: int, members: Iterable[RingMember]) -> RingMember 
     )
 
 
-_ROUTING_KEY = pool_key("subscriber routing", 0)
+_ROUTING_POOL = pool_key("subscriber routing", 0)
 
 
 def routing_slot(subscriber_id: str) -> int:
@@ -170,10 +170,9 @@ def routing_slot(subscriber_id: str) -> int:
     return xxh3_64_intdigest(subscriber_id.encode()) & (ROUTING_SLOTS - 1)
 
 
-def slot_owner(slot: int, members: Iterable[RingMember]) -> str | None:
-    """Member that answers for a routing slot."""
-    best = best_of(_ROUTING_KEY, slot, members)
-    return None if best is None else best.id
+def routing_key(slot: int) -> int:
+    """Shard key of a routing slot."""
+    return shard_key(_ROUTING_POOL, slot)
 
 
 def owner_for(subscriber_id: str, members: Iterable[RingMember]) -> str | None:
@@ -182,7 +181,8 @@ def owner_for(subscriber_id: str, members: Iterable[RingMember]) -> str | None:
     Two nodes with the same view answer the same; None if there is no member.  For many lookups
     over one set of members keep a `nexus.ring.assignment.RoutingTable`, which answers the same.
     """
-    return slot_owner(routing_slot(subscriber_id), members)
+    best = best_of(_ROUTING_POOL, routing_slot(subscriber_id), members)
+    return None if best is None else best.id
 
 
 def capacities(
