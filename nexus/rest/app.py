@@ -10,7 +10,18 @@ import logging
 from time import perf_counter
 
 from nexus.errors import NexusError
-from nexus.rest import allocate, allocations, explain, health, nodes, openapi, pools, watch
+from nexus.rest import (
+    allocate,
+    allocations,
+    bootstrap,
+    devices,
+    explain,
+    health,
+    nodes,
+    openapi,
+    pools,
+    watch,
+)
 from nexus.rest.http import Api, HttpReply, HttpRequest, Route, error_reply
 from nexus.rest.router import UNMATCHED, Router
 from nexus.rest.watch_hub import WatchHub
@@ -30,6 +41,8 @@ def all_routes(metrics: Metrics, hub: WatchHub) -> tuple[Route, ...]:
         *allocate.routes(metrics),
         *allocations.ROUTES,
         *nodes.ROUTES,
+        *bootstrap.routes(),
+        *devices.ROUTES,
         *explain.ROUTES,
         *watch.routes(hub, metrics),
     )
