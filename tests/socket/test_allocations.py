@@ -396,7 +396,8 @@ def test_batch_limits(api: ApiClient, make_pool: MakePool) -> None:
     assert api.post(path, {"allocations": []}).status in (200, 400)
     many = [ask(pool, f"s{i}") for i in range(1001)]
     api.post(path, {"allocations": many}).error(400, "validation_failed")
-    for bad in ({}, {"allocations": "x"}, {"allocations": {}}, []):
+    wrong: tuple[Any, ...] = ({}, {"allocations": "x"}, {"allocations": {}}, [])
+    for bad in wrong:
         api.post(path, bad).error(400, "validation_failed")
     assert api.get(f"{ALLOCATIONS}?pool_id={pool['id']}").expect(200)["total"] == 0
 

@@ -157,10 +157,19 @@ def test_any_content_type_will_do(
     assert api.request("POST", ALLOCATIONS, body=body, headers=headers).status == 201
 
 
-@pytest.mark.parametrize(
-    "body",
-    [b"", b"{", b"{'a':1}", b'{"pool_id":"a"', b"\xff\xfe", b'{"pool_id":"\xff"}', b"{}x", b"[" * 100_000],
-)  # fmt: skip
+NO_JSON = (
+    b"",
+    b"{",
+    b"{'a':1}",
+    b'{"pool_id":"a"',
+    b"\xff\xfe",
+    b'{"pool_id":"\xff"}',
+    b"{}x",
+    b"[" * 100_000,
+)
+
+
+@pytest.mark.parametrize("body", NO_JSON, ids=range(len(NO_JSON)))
 def test_what_is_no_json(api: ApiClient, body: bytes) -> None:
     error = api.request("POST", ALLOCATIONS, body=body).error(400, "malformed_json")
     assert error["error"] == "invalid request body: malformed JSON"

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.socket.conftest import MakePool, StartDaemon
-from tests.support.api_client import ApiClient, EventStream
+from tests.support.api_client import ApiClient, EventStream, Frame
 from tests.support.daemon import Daemon
 from tests.support.fresh import Fresh
 from tests.support.waiting import wait_for
@@ -30,7 +30,7 @@ def test_frames_of_one_allocations_life(
         body = {"pool_id": pool["id"], "subscriber_id": subscriber, "ttl": 2}
         created = api.post(ALLOCATIONS, body).expect(201)
         api.post(f"{ALLOCATIONS}/{subscriber}/renew", {"ttl": 1}).expect(200)
-        frames = []
+        frames: list[Frame] = []
         while len(frames) < 3:
             frame = stream.change()
             if frame.json()["key"] == key:

@@ -46,6 +46,14 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
+class DaemonDied(AssertionError):
+    """The process ended by itself while it was expected to get ready."""
+
+    def __init__(self, status: int, log_tail: str) -> None:
+        super().__init__(f"the daemon ended with status {status}\n{log_tail}")
+        self.status = status
+
+
 class Daemon:
     """One daemon; start it with `start`, or use it as a context manager.
 
@@ -118,7 +126,10 @@ class Daemon:
         seen: object = None
         while time.monotonic() < deadline:
             status = self.process.poll()
-            assert status is None, f"the daemon ended with status {status}\n{self.log_tail()}"
+            if status is not None:
+                _live.discard(self.process)
+                self._process = None
+                raise DaemonDied(status, self.log_tail())
             try:
                 with ApiClient(self.http_port, timeout_s=limit_s) as client:
                     answers = [client.get("/health"), client.get("/ready")]
