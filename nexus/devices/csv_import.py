@@ -1,8 +1,9 @@
 """Rows of ``serial,site_id`` out of whatever a spreadsheet saves as CSV (RFC 4180, roughly).
 
 Good rows are taken though others are bad; a bad row is told by the line of the file on which it
-starts.  Only what makes the rest of the file unreadable refuses the whole: another encoding, a
-quote that never ends, more rows than the bound, a header that names no serial.
+starts.  What puts the whole file in doubt refuses it, before anything is changed: another encoding,
+a quote that never ends, a row of another width (cells may have slipped), a header that names no
+site, more rows than the bound.
 """
 
 from __future__ import annotations
@@ -46,55 +47,61 @@ def parse_csv(data: bytes) -> ParsedCsv:
     ------
     NexusError : validation_failed, when the file as a whole cannot be read.
     """
-    records = _records(_text(data))
-    first = next(records, None)
-    if first is None:
-        raise _refused("CSV file is empty")
-    serial_at, site_at, width = 0, 1, 2
-    names = [cell.strip().lower() for cell in first[1]]
     rows: list[ImportRow] = []
     faults: list[ImportFault] = []
-    if SERIAL_COLUMN in names:
-        if SITE_COLUMN not in names:
-            raise _refused(f"failed to parse CSV: the header has no column '{SITE_COLUMN}'")
-        serial_at, site_at = names.index(SERIAL_COLUMN), names.index(SITE_COLUMN)
-        width = len(names)
-    else:
-        _take(first, serial_at, site_at, width, rows, faults)
-    for record in records:
+    columns: _Columns | None = None
+    for line, cells in _records(_text(data)):
+        if columns is None:
+            columns = _columns(cells)
+            if columns.from_header:
+                continue
         if len(rows) + len(faults) >= ROWS_MAX:
             raise _refused(f"failed to parse CSV: more than {ROWS_MAX} rows, split the file")
-        _take(record, serial_at, site_at, width, rows, faults)
+        taken = _row(line, cells, columns)
+        if isinstance(taken, ImportRow):
+            rows.append(taken)
+        else:
+            faults.append(taken)
+    if columns is None:
+        raise _refused("CSV file is empty")
     return ParsedCsv(tuple(rows), tuple(faults))
 
 
-def _take(
-    record: tuple[int, Sequence[str]],
-    serial_at: int,
-    site_at: int,
-    width: int,
-    rows: list[ImportRow],
-    faults: list[ImportFault],
-) -> None:
-    line, cells = record
-    if len(cells) != width:
-        text = f"line {line}: expected {width} columns, found {len(cells)}"
-        faults.append(ImportFault(line, text))
-        return
-    serial, site_id = cells[serial_at].strip(), cells[site_at].strip()
+class _Columns(msgspec.Struct, frozen=True):
+    """Where the two values stand in every row."""
+
+    serial_at: int
+    site_at: int
+    width: int
+    from_header: bool
+
+
+def _columns(first: Sequence[str]) -> _Columns:
+    names = [cell.strip().lower() for cell in first]
+    if SERIAL_COLUMN not in names:
+        return _Columns(0, 1, 2, from_header=False)
+    if SITE_COLUMN not in names:
+        raise _refused(f"failed to parse CSV: the header has no column '{SITE_COLUMN}'")
+    serial_at, site_at = names.index(SERIAL_COLUMN), names.index(SITE_COLUMN)
+    return _Columns(serial_at, site_at, len(names), from_header=True)
+
+
+def _row(line: int, cells: Sequence[str], columns: _Columns) -> ImportRow | ImportFault:
+    if len(cells) != columns.width:
+        raise _refused(
+            f"failed to parse CSV: line {line}: expected {columns.width} columns,"
+            f" found {len(cells)}"
+        )
+    serial, site_id = cells[columns.serial_at].strip(), cells[columns.site_at].strip()
     try:
         check_serial(serial)
     except ValueError as problem:
-        text = f"line {line}: serial {problem}"
-        faults.append(ImportFault(line, text))
-        return
+        return ImportFault(line, f"line {line}: serial {problem}")
     try:
         check_site_id(site_id)
     except ValueError as problem:
-        text = f"line {line} (serial {serial}): site_id {problem}"
-        faults.append(ImportFault(line, text))
-        return
-    rows.append(ImportRow(line, serial, site_id))
+        return ImportFault(line, f"line {line} (serial {serial}): site_id {problem}")
+    return ImportRow(line, serial, site_id)
 
 
 def _text(data: bytes) -> str:

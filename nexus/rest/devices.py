@@ -37,7 +37,7 @@ BOOTSTRAP_DEVICES = "/api/v1/bootstrap/devices"
 BOOTSTRAP_DEVICE = "/api/v1/bootstrap/devices/{device_id}"
 
 IMPORT_FILE_FIELD = "file"
-IMPORT_ROWS_AT_ONCE = 500
+IMPORT_ROWS_AT_ONCE = 250
 """Rows of one operation, about 5 ms of the core: a long file must not hold up allocations."""
 
 _assign_body = BodyDecoder(schemas.AssignRequest, checks={"site_id": ids.check_site_id})
