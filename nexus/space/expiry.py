@@ -1,0 +1,239 @@
+"""What ends when: a calendar of buckets, coarse far ahead and fine near by.
+
+Items stand in plain lists, one pointer each.  A bucket of the coarsest level that fits the distance
+takes an item in; when its time comes it is dealt out to 64 finer ones, and the finest is sorted
+once, when it has become the earliest.  So filing is a list append, an item moves at most once a
+level, and coming due costs what is due, never what is filed (hierarchical timing wheels, Varghese
+and Lauck 1987, with sorting of the front bucket for exact deadlines).
+
+Filed times are hints; ``due_of`` is the truth.  A renewal leaves the queue alone: the old entry
+re-files itself when it comes up.  Only an item that becomes due *earlier* must be added again.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from heapq import heappop, heappush
+from typing import Generic, TypeVar
+
+from nexus.model.time import NS_PER_S
+
+T = TypeVar("T")
+
+POP_LIMIT = 10_000
+"""Items that come due in one call at most, so that a mass expiry does not stall the node."""
+
+_FAN_SHIFT = 6
+"""Each level's buckets are 2^6 times as wide as those of the level below."""
+_LEVEL_MAX = 15
+_KEY_SHIFT = 4
+"""A bucket's key is its first tick, then 15 - level: keys rise with time, and of two buckets that
+start together the coarse one, which may hide the earlier item, comes first."""
+_LEVEL_OF_BITS = tuple(
+    min(_LEVEL_MAX, max(0, bits - 1) // _FAN_SHIFT) for bits in range(_LEVEL_MAX * _FAN_SHIFT)
+)
+
+
+class ExpiryQueue(Generic[T]):
+    """Items in the order in which they come due.
+
+    Parameters
+    ----------
+    due_of : when an item is due by its present state; None = not timed any more.
+    bucket_ns : width of the finest buckets.
+
+    Notes
+    -----
+    ``due_of`` may change between calls, not during one.  An item may be filed more than once.
+    """
+
+    __slots__ = ("_base_tick", "_bucket_ns", "_buckets", "_due_of", "_dues", "_heads", "_order")
+
+    def __init__(self, due_of: Callable[[T], int | None], bucket_ns: int = NS_PER_S) -> None:
+        self._due_of = due_of
+        self._bucket_ns = bucket_ns
+        self._buckets: dict[int, list[T]] = {}
+        self._order: list[int] = []
+        """Heap of the keys of `_buckets`."""
+        self._dues: dict[int, array[int]] = {}
+        """Filed times of the buckets that are sorted, beside their items."""
+        self._heads: dict[int, int] = {}
+        """How many items of a sorted bucket have been taken from its front."""
+        self._base_tick: int | None = None
+        """About now; from here distances choose a level.  Affects cost, never what is due."""
+
+    def __len__(self) -> int:
+        """Entries filed, those that time has passed by included."""
+        filed = sum(len(items) for items in self._buckets.values())
+        return filed - sum(self._heads.values())
+
+    def add(self, item: T, due_ns: int) -> None:
+        """File an item that is due at ``due_ns``."""
+        tick = due_ns // self._bucket_ns
+        key = tick << _KEY_SHIFT | _LEVEL_MAX
+        items = self._buckets.get(key)
+        if items is None:
+            self._coarsest(tick).append(item)
+        elif key in self._dues:
+            self._insert(key, items, item, due_ns)
+        else:
+            items.append(item)
+
+    def add_all(self, items: Iterable[T]) -> None:
+        """File many, by ``due_of``; those not timed are left out."""
+        due_of, add = self._due_of, self.add
+        for item in items:
+            due_ns = due_of(item)
+            if due_ns is not None:
+                add(item, due_ns)
+
+    def next_due_ns(self) -> int | None:
+        """When the earliest item is due; None if nothing is timed."""
+        while (key := self._front()) is not None:
+            head = self._heads[key]
+            item, filed_ns = self._buckets[key][head], self._dues[key][head]
+            due_ns = self._due_of(item)
+            if due_ns is not None and due_ns <= filed_ns:
+                return due_ns
+            self._heads[key] = head + 1
+            if due_ns is not None:
+                self.add(item, due_ns)
+        return None
+
+    def pop_due(self, now_ns: int, limit: int = POP_LIMIT) -> list[T]:
+        """Take out what is due at or before ``now_ns``, in due order, each item once.
+
+        At most ``limit`` items; the rest stays due.
+        """
+        self._base_tick = now_ns // self._bucket_ns
+        due: list[T] = []
+        seen: set[object] = set()
+        while len(due) < limit and (key := self._front()) is not None:
+            head = self._heads[key]
+            filed_ns = self._dues[key][head]
+            if filed_ns > now_ns:
+                break
+            item = self._buckets[key][head]
+            self._heads[key] = head + 1
+            due_ns = self._due_of(item)
+            if due_ns is None:
+                continue
+            if due_ns > filed_ns:
+                self.add(item, due_ns)
+                continue
+            name = _name_of(item)
+            if name not in seen:
+                seen.add(name)
+                due.append(item)
+        self._trim_front()
+        return due
+
+    def due_within(self, until_ns: int) -> Iterator[T]:
+        """What is due at or before ``until_ns``, in no order; an item may come more than once.
+
+        Nothing is taken out, and nothing may be changed before the iteration ends.
+        """
+        until_tick = until_ns // self._bucket_ns
+        for key, items in self._buckets.items():
+            if key >> _KEY_SHIFT > until_tick:
+                continue
+            for at in range(self._heads.get(key, 0), len(items)):
+                due_ns = self._due_of(items[at])
+                if due_ns is not None and due_ns <= until_ns:
+                    yield items[at]
+
+    def _coarsest(self, tick: int) -> list[T]:
+        """The bucket for a tick without a finest bucket, as coarse as its distance allows."""
+        if self._base_tick is None:
+            self._base_tick = tick
+        return self._bucket(tick, _LEVEL_OF_BITS[abs(tick - self._base_tick).bit_length()])
+
+    def _bucket(self, tick: int, level: int) -> list[T]:
+        shift = level * _FAN_SHIFT
+        key = tick >> shift << shift << _KEY_SHIFT | _LEVEL_MAX - level
+        items = self._buckets.get(key)
+        if items is None:
+            items = self._buckets[key] = []
+            heappush(self._order, key)
+        return items
+
+    def _insert(self, key: int, items: list[T], item: T, due_ns: int) -> None:
+        dues = self._dues[key]
+        if not dues or due_ns >= dues[-1]:
+            dues.append(due_ns)
+            items.append(item)
+            return
+        at = bisect_right(dues, due_ns, self._heads[key])
+        dues.insert(at, due_ns)
+        items.insert(at, item)
+
+    def _front(self) -> int | None:
+        """The key of the earliest bucket, sorted and with an item left; None if there is none."""
+        order = self._order
+        while order:
+            key = order[0]
+            head = self._heads.get(key)
+            if head is None:
+                level = _LEVEL_MAX - (key & _LEVEL_MAX)
+                if level:
+                    self._deal_out(key, level)
+                else:
+                    self._sort(key)
+            elif head < len(self._buckets[key]):
+                return key
+            else:
+                heappop(order)
+                del self._buckets[key], self._dues[key], self._heads[key]
+        return None
+
+    def _deal_out(self, key: int, level: int) -> None:
+        """Move the items of a coarse bucket one level down; those whose time moved, anywhere."""
+        heappop(self._order)
+        first = key >> _KEY_SHIFT
+        beyond = first + (1 << level * _FAN_SHIFT)
+        for item in self._buckets.pop(key):
+            due_ns = self._due_of(item)
+            if due_ns is None:
+                continue
+            tick = due_ns // self._bucket_ns
+            finest = tick << _KEY_SHIFT | _LEVEL_MAX
+            if first <= tick < beyond and finest not in self._dues:
+                self._bucket(tick, level - 1).append(item)
+            else:
+                self.add(item, due_ns)
+
+    def _sort(self, key: int) -> None:
+        """Sort a finest bucket by due time; items whose time moved out of it are filed anew."""
+        beyond_ns = ((key >> _KEY_SHIFT) + 1) * self._bucket_ns
+        kept: list[T] = []
+        dues: list[int] = []
+        for item in self._buckets[key]:
+            due_ns = self._due_of(item)
+            if due_ns is None:
+                continue
+            if due_ns < beyond_ns:
+                kept.append(item)
+                dues.append(due_ns)
+            else:
+                self.add(item, due_ns)
+        order = sorted(range(len(dues)), key=dues.__getitem__)
+        self._buckets[key] = [kept[at] for at in order]
+        self._dues[key] = array("q", [dues[at] for at in order])
+        self._heads[key] = 0
+
+    def _trim_front(self) -> None:
+        """Let go of what was taken from the front bucket, once that is at least half of it."""
+        if not self._order:
+            return
+        key = self._order[0]
+        head = self._heads.get(key, 0)
+        if head * 2 > len(self._buckets[key]):
+            del self._buckets[key][:head], self._dues[key][:head]
+            self._heads[key] = 0
+
+
+def _name_of(item: object) -> object:
+    """What tells an item from others: its value if it can be hashed, else its identity."""
+    return item if type(item).__hash__ is not None else id(item)
