@@ -7,7 +7,6 @@ address of a pool.
 
 from __future__ import annotations
 
-import re
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 import msgspec
@@ -20,7 +19,8 @@ from nexus.resources.numbers import read_number
 
 _OCTETS = tuple(str(octet) for octet in range(256))
 _LOW_64 = (1 << 64) - 1
-_ZERO_RUN = re.compile(r"\b0(?::0)+\b")
+_ZERO_RUNS = tuple(":" + "0:" * count for count in range(8, 1, -1))
+"""Runs of zero groups, longest first; one group alone is not shortened (RFC 5952 section 4.2)."""
 
 
 class Family(msgspec.Struct, frozen=True):
@@ -53,14 +53,15 @@ def format_ipv6(address: int) -> str:
         while groups and not groups[-1]:
             groups.pop()
         return ":".join(f"{group:x}" for group in groups) + "::"
-    text = (
-        f"{high >> 48:x}:{high >> 32 & 0xFFFF:x}:{high >> 16 & 0xFFFF:x}:{high & 0xFFFF:x}:"
-        f"{low >> 48:x}:{low >> 32 & 0xFFFF:x}:{low >> 16 & 0xFFFF:x}:{low & 0xFFFF:x}"
+    padded = (
+        f":{high >> 48:x}:{high >> 32 & 0xFFFF:x}:{high >> 16 & 0xFFFF:x}:{high & 0xFFFF:x}:"
+        f"{low >> 48:x}:{low >> 32 & 0xFFFF:x}:{low >> 16 & 0xFFFF:x}:{low & 0xFFFF:x}:"
     )
-    if ":0:0" not in text and not text.startswith("0:0"):
-        return text
-    run = max(_ZERO_RUN.finditer(text), key=lambda found: found.end() - found.start())
-    return f"{text[: run.start()][:-1]}::{text[run.end() :][1:]}"
+    for run in _ZERO_RUNS:
+        at = padded.find(run)
+        if at >= 0:
+            return f"{padded[1:at]}::{padded[at + len(run) : -1]}"
+    return padded[1:-1]
 
 
 def format_address(address: int, family: Family) -> str:
