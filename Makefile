@@ -34,7 +34,7 @@ test: test-venv
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: test-venv
-	@$(BIN)/python tests/support/check.py
+	@$(BIN)/python -m tests.support.check
 
 format: test-venv
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

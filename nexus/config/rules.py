@@ -91,9 +91,10 @@ def cold_start_states_its_error(config: ServeConfig) -> str | None:
     return None
 
 
-def reader_has_a_cluster(config: ServeConfig) -> str | None:
-    if config.role == "read" and not config.p2p:
-        return "role = read needs a cluster to read from; a node on its own is core, write or edge"
+def loner_votes(config: ServeConfig) -> str | None:
+    """A node on its own is its own majority, and only cores vote."""
+    if config.role != "core" and not config.p2p:
+        return f"role = {config.role} needs a cluster to belong to; a node on its own is a core"
     return None
 
 
@@ -104,7 +105,7 @@ RULES: tuple[Callable[[ServeConfig], str | None], ...] = (
     round_fits_wait,
     renewal_fits_horizon,
     cold_start_states_its_error,
-    reader_has_a_cluster,
+    loner_votes,
 )
 
 

@@ -53,9 +53,9 @@ def test_the_seeds_command_line(started: list[ServeConfig]) -> None:
 
 @pytest.mark.parametrize("spelling", [["--ephemeral"], ["--ephemeral=true"], ["--ephemeral", "on"]])
 def test_a_switch_with_and_without_a_value(started: list[ServeConfig], spelling: list[str]) -> None:
-    assert run("serve", *spelling, "--role", "edge").exit_code == 7
+    assert run("serve", *spelling, "--log-level", "debug").exit_code == 7
     assert started[0].ephemeral
-    assert started[0].role == "edge"
+    assert started[0].log_level == "debug"
 
 
 def test_mistakes_are_told_with_status_2(started: list[ServeConfig]) -> None:
@@ -88,13 +88,13 @@ def test_config_check_tells_values_and_where_they_come_from(tmp_path: Path) -> N
     path.write_text("http_port: 9100\n")
     result = run(
         "config", "check", "--config", str(path), "--output", "json", "--ack-limit=3s",
-        env={"NEXUS_ROLE": "edge"},
+        env={"NEXUS_LOG_LEVEL": "error"},
     )  # fmt: skip
     rows: dict[str, Any] = {row["key"]: row for row in json.loads(result.stdout)["config"]}
     assert (rows["http_port"]["value"], rows["http_port"]["source"]) == ("9100", "file")
     assert (rows["ack_limit"]["value"], rows["ack_limit"]["source"]) == ("3s", "flag")
-    assert (rows["role"]["value"], rows["role"]["source"]) == ("edge", "environment")
-    assert rows["clock_error_bound"]["value"] == "none"
+    assert (rows["log_level"]["value"], rows["log_level"]["source"]) == ("error", "environment")
+    assert (rows["role"]["value"], rows["role"]["source"]) == ("core", "default")
     table = run("config", "check", "--config", str(path))
     assert table.exit_code == 0
     assert "http_port" in table.stdout

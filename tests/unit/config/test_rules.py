@@ -20,8 +20,10 @@ BREAKERS: dict[Callable[[ServeConfig], str | None], ServeConfig] = {
         round_interval_ns=100 * NS_PER_MS, quorum_wait_ns=100 * NS_PER_MS
     ),
     rules.renewal_fits_horizon: ServeConfig(renew_interval_ns=3 * NS_PER_S),
-    rules.cold_start_states_its_error: ServeConfig(cold_start_offline="rtc_trusted", role="edge"),
-    rules.reader_has_a_cluster: ServeConfig(role="read"),
+    rules.cold_start_states_its_error: ServeConfig(
+        cold_start_offline="rtc_trusted", role="edge", p2p=True
+    ),
+    rules.loner_votes: ServeConfig(role="read"),
 }
 
 
