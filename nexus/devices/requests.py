@@ -2,7 +2,7 @@
 
 Writes are decided in one order for the whole cluster and then executed by the registry of every
 member; reads are answered by the member that was asked.  The values are checked and normalised
-before they get here.  They stand beside the registry, which executes them, because it may not
+before they get here.  Each has a tag, so that a log or a message can carry any of them.  They stand beside the registry, which executes them, because it may not
 import the core; callers use `nexus.core.operations.devices`.
 """
 
@@ -17,7 +17,7 @@ DIALECTS = (ZTP, AGENT)
 DEFAULT_PAGE_LIMIT = 1000
 
 
-class RegisterDevice(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class RegisterDevice(msgspec.Struct, frozen=True, tag=True, kw_only=True, gc=False):
     """Answer: `RegistrationView`; device_revoked and device_rejected in the ztp dialect only.
 
     The agent's client takes any refusal but the word ``rejected`` for a reason to come again.
@@ -33,7 +33,7 @@ class RegisterDevice(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     capabilities: tuple[str, ...] = ()
 
 
-class WhitelistDevice(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class WhitelistDevice(msgspec.Struct, frozen=True, tag=True, kw_only=True, gc=False):
     """Answer: `WhitelistView` (``created`` tells 201 from 200); device_exists."""
 
     serial: str
@@ -41,25 +41,25 @@ class WhitelistDevice(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     metadata: dict[str, str] = {}
 
 
-class ApproveDevice(msgspec.Struct, frozen=True, gc=False):
+class ApproveDevice(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Answer: `DeviceRecord`; device_not_found, device_not_approvable."""
 
     device_id: str
 
 
-class RejectDevice(msgspec.Struct, frozen=True, gc=False):
+class RejectDevice(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Answer: `DeviceRecord`; device_not_found."""
 
     device_id: str
 
 
-class RevokeDevice(msgspec.Struct, frozen=True, gc=False):
+class RevokeDevice(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Answer: `DeviceRecord`; device_not_found."""
 
     device_id: str
 
 
-class AssignSite(msgspec.Struct, frozen=True, gc=False):
+class AssignSite(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Answer: `AssignmentView`; device_not_found, device_not_approvable, site_full.
 
     ``metadata`` None leaves the device's own as it is, else replaces it.
@@ -70,7 +70,7 @@ class AssignSite(msgspec.Struct, frozen=True, gc=False):
     metadata: dict[str, str] | None = None
 
 
-class DeleteDevice(msgspec.Struct, frozen=True, gc=False):
+class DeleteDevice(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Answer: the `DeviceRecord` that was removed; device_not_found."""
 
     device_id: str
@@ -84,19 +84,19 @@ class ImportRow(msgspec.Struct, frozen=True, gc=False):
     site_id: str
 
 
-class ImportDevices(msgspec.Struct, frozen=True):
+class ImportDevices(msgspec.Struct, frozen=True, tag=True):
     """Answer: `ImportView`; each row stands for itself, a bad one hinders no other."""
 
     rows: tuple[ImportRow, ...]
 
 
-class GetDevice(msgspec.Struct, frozen=True, gc=False):
+class GetDevice(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Answer: `DeviceRecord`; device_not_found."""
 
     device_id: str
 
 
-class ListDevices(msgspec.Struct, frozen=True, kw_only=True):
+class ListDevices(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """Answer: `Page[DeviceRecord]` by serial."""
 
     site_id: str | None = None
@@ -105,14 +105,14 @@ class ListDevices(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str | None = None
 
 
-class ListPending(msgspec.Struct, frozen=True, kw_only=True):
+class ListPending(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """Answer: `Page[DeviceRecord]` by serial, those that wait for an operator."""
 
     limit: int = DEFAULT_PAGE_LIMIT
     cursor: str | None = None
 
 
-class GetDeviceConfig(msgspec.Struct, frozen=True, gc=False):
+class GetDeviceConfig(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Answer: `DeviceConfigView`; device_not_found, device_pending, device_revoked/_rejected."""
 
     device_id: str
