@@ -12,7 +12,7 @@ def state(daemon: Daemon) -> dict[str, Any]:
     with daemon.client() as client:
         return {
             "pools": list(client.pages("/api/v1/pools", "pools")),
-            "allocations": list(client.pages(ALLOCATIONS, "allocations")),
+            "allocations": list(client.pages("/api/v1/allocations", "allocations")),
             "devices": list(client.pages("/api/v1/devices", "devices")),
             "nodes": [node["id"] for node in client.pages("/api/v1/nodes", "nodes")],
         }
