@@ -2,8 +2,9 @@
 
 Writes are decided in one order for the whole cluster and then executed by the registry of every
 member; reads are answered by the member that was asked.  The values are checked and normalised
-before they get here.  Each has a tag, so that a log or a message can carry any of them.  They stand beside the registry, which executes them, because it may not
-import the core; callers use `nexus.core.operations.devices`.
+before they get here.  Each has a tag, so that a log or a message can carry any of them.  They
+stand beside the registry, which executes them, because it may not import the core; callers use
+`nexus.core.operations.devices`.
 """
 
 from __future__ import annotations
