@@ -103,13 +103,14 @@ class BodyDecoder(Generic[T]):
             raise self._refusal(str(problem)) from None
 
     def _clean(self, raw: dict[str, Any]) -> tuple[dict[str, Any], Warnings]:
-        kept: dict[str, Any] = {}
-        for key, value in raw.items():
-            name = self._aliases.get(key, key)
-            if name not in self._keys or value is None or value == "":
-                continue
-            if name == key or not raw.get(name):
-                kept[name] = value
+        kept = {
+            key: value
+            for key, value in raw.items()
+            if key in self._keys and value is not None and value != ""
+        }
+        for alias, name in self._aliases.items():
+            if raw.get(alias) and not kept.get(name):
+                kept[name] = raw[alias]
         return kept, unknown_keys(raw, self._keys | self._aliases.keys())
 
     def _word(self, field: str) -> str:

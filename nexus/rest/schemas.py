@@ -20,6 +20,7 @@ Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 PoolId = Annotated[
     str,
     Meta(
+        min_length=1,
         description="1 to 128 letters, digits, `. _ -`; first and last a letter or digit.",
         extra_json_schema={"pattern": "^[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?$"},
     ),
@@ -28,6 +29,7 @@ NodeId = PoolId
 SubscriberId = Annotated[
     str,
     Meta(
+        min_length=1,
         description="1 to 256 letters, digits, `. _ : @ - / + = # ~ ,`; the first a letter or"
         " digit, the last no hyphen.",
         extra_json_schema={

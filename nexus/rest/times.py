@@ -1,4 +1,4 @@
-"""Times of the API: RFC 3339, UTC with ``Z``, always six digits of the second.
+"""Times of the API: RFC 3339, UTC with ``Z``, six digits of the second.
 
 Requests of one moment share their seconds, so the text of a second is kept for a while; the
 microseconds are cheap.
@@ -17,12 +17,20 @@ _texts: dict[int, str] = {}
 def rfc3339(stamp_us: int) -> str:
     """Text of an instant in microseconds since the Unix epoch."""
     second, micro = divmod(stamp_us, US_PER_S)
-    text = _texts.get(second)
-    if text is None:
-        if len(_texts) >= _SECONDS_KEPT_MAX:
-            _texts.clear()
-        text = _texts[second] = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-    return f"{text}.{micro:06d}Z"
+    return f"{_texts.get(second) or _second_text(second)}.{micro:06d}Z"
+
+
+def rfc3339_ms(stamp_us: int) -> str:
+    """The same cut to milliseconds, as watch frames have it."""
+    second, micro = divmod(stamp_us, US_PER_S)
+    return f"{_texts.get(second) or _second_text(second)}.{micro // 1_000:03d}Z"
+
+
+def _second_text(second: int) -> str:
+    if len(_texts) >= _SECONDS_KEPT_MAX:
+        _texts.clear()
+    text = _texts[second] = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+    return text
 
 
 def rfc3339_or_none(stamp_us: int | None) -> str | None:

@@ -14,7 +14,7 @@ import msgspec
 
 from nexus.core.effects import Watch
 from nexus.rest.http import present
-from nexus.rest.times import rfc3339
+from nexus.rest.times import rfc3339_ms
 
 IDS_PER_SESSION = 2**32
 BUFFER_CHANGES_MAX = 8_192
@@ -40,7 +40,7 @@ class _Change:
                 "type": effect.kind,
                 "key": effect.key,
                 "prefix": effect.prefix,
-                "timestamp": rfc3339(effect.wall_us),
+                "timestamp": rfc3339_ms(effect.wall_us),
             }
             if effect.value is not None:
                 data["value"] = present(effect.value)

@@ -214,17 +214,19 @@ class Metrics:
 
 
 def pool_families(usages: Iterable[tuple[str, UsageView]]) -> Iterator[Metric]:
-    """Units of the pools; ``total`` is what can be given out."""
+    """Units of the pools."""
     labels = ("pool_id", "type")
-    total = GaugeMetricFamily("nexus_pool_total", "Units that can be given out.", labels=labels)
+    total = GaugeMetricFamily("nexus_pool_total", "Units, reserved ones included.", labels=labels)
     held = GaugeMetricFamily("nexus_pool_allocated", "Units held by subscribers.", labels=labels)
     free = GaugeMetricFamily("nexus_pool_available", "Units free right now.", labels=labels)
     ratio = GaugeMetricFamily(
-        "nexus_pool_utilization_ratio", "Held and cooling share of the total.", labels=labels
+        "nexus_pool_utilization_ratio",
+        "Held and cooling share of what can be given out.",
+        labels=labels,
     )
     for resource_type, usage in usages:
         of = (usage.pool_id, resource_type)
-        total.add_metric(of, usage.size - usage.reserved)
+        total.add_metric(of, usage.size)
         held.add_metric(of, usage.held)
         free.add_metric(of, usage.free)
         ratio.add_metric(of, usage.utilization)
