@@ -161,10 +161,14 @@ def exclusion_span(text: str, family: Family, start: int, stop: int) -> tuple[in
         first, last = network, network + (1 << (family.bits - mask)) - 1
     else:
         first_text, dash, last_text = text.partition("-")
-        first = checked_address("exclusions", first_text.strip(), family)
-        last = checked_address("exclusions", last_text.strip(), family) if dash else first
-    if first > last:
-        raise validation("exclusions", f"must be 'first-last' and rise, got {shown(text)}")
+        low = read_address(first_text.strip(), family)
+        high = read_address(last_text.strip(), family) if dash else low
+        if low is None or high is None or low > high:
+            raise validation(
+                "exclusions",
+                f"must be an {family.word} address, a network or 'first-last', got {shown(text)}",
+            )
+        first, last = low, high
     if first < start or last >= stop:
         raise validation(
             "exclusions",
