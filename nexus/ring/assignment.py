@@ -28,7 +28,7 @@ from itertools import groupby
 
 import msgspec
 
-from nexus.ring.bulk import Hasher, hasher
+from nexus.ring.bulk import Hasher, PlainHasher, hasher
 from nexus.ring.hash_ring import (
     ROUTING_SLOTS,
     WEIGHT_MAX,
@@ -82,10 +82,10 @@ class _WeightClass:
 
     __slots__ = ("ids", "keys", "weight")
 
-    def __init__(self, weight: float, seats: list[_Seat]) -> None:
+    def __init__(self, weight: float, ids: list[str]) -> None:
         self.weight = weight
-        self.ids = [seat.member.id for seat in seats]
-        self.keys = [seat.key for seat in seats]
+        self.ids = ids
+        self.keys = [member_key(name) for name in ids]
 
 
 class Assignment:
@@ -113,6 +113,7 @@ class Assignment:
         self._hasher: Hasher = hasher(numpy=numpy)
         self._keys = [shard_key(pool, shard) for shard in range(shard_count)]
         self._ranks: list[Rank | None] = [None] * shard_count
+        self._free = list(range(shard_count))
         self._refusals: dict[int, list[Rank]] = {}
         self._seats: dict[str, _Seat] = {}
         self._classes: list[_WeightClass] = []
@@ -193,12 +194,13 @@ class Assignment:
         if not gone and not come:
             return ()
         self._seats = {name: self._seats[name] for name in wanted}
-        self._classify()
+        self._classes = _classes(self.members)
         self._resize()
         for name in come:
             self._announce(self._seats[name])
         if self._seats:
-            self._place([shard for shard, rank in enumerate(self._ranks) if rank is None])
+            free, self._free = sorted(self._free), []
+            self._place(free)
         self._settle(list(self._seats))
         return self._moves()
 
@@ -212,13 +214,7 @@ class Assignment:
         for rank in seat.held:
             self._note(rank[3])
             self._ranks[rank[3]] = None
-
-    def _classify(self) -> None:
-        seats = sorted(self._seats.values(), key=lambda seat: (seat.member.weight, seat.member.id))
-        self._classes = [
-            _WeightClass(weight, list(group))
-            for weight, group in groupby(seats, key=lambda seat: seat.member.weight)
-        ]
+            self._free.append(rank[3])
 
     def _resize(self) -> None:
         if self._seats:
@@ -228,7 +224,9 @@ class Assignment:
 
     def _announce(self, seat: _Seat) -> None:
         """File every shard that would rather have this new member; `_settle` lets it choose."""
-        worst = max((rank[0] for rank in self._ranks if rank is not None), default=None)
+        worst = max(
+            (other.held[-1][0] for other in self._seats.values() if other.held), default=None
+        )
         if worst is None:
             return
         member, weight = seat.member, seat.member.weight
@@ -357,7 +355,8 @@ class RoutingTable:
 
     def __init__(self, members: Iterable[RingMember] = ()) -> None:
         self._members: dict[str, RingMember] = {}
-        self._keys: dict[str, int] = {}
+        self._classes: list[_WeightClass] = []
+        self._hasher: Hasher = PlainHasher()
         self._owners: list[str | None] = [None] * ROUTING_SLOTS
         self._ranks: dict[int, Rank] = {}
         self.update(members)
@@ -373,14 +372,15 @@ class RoutingTable:
         gone = {name for name, member in self._members.items() if wanted.get(name) != member}
         come = [m for name, m in wanted.items() if name in gone or name not in self._members]
         self._members = wanted
-        self._keys = {name: member_key(name) for name in wanted}
+        self._classes = _classes(wanted.values())
         for slot, rank in list(self._ranks.items()):
             if rank[2] in gone:
                 del self._ranks[slot]
                 self._owners[slot] = None
         for member in come:
+            key = member_key(member.id)
             for slot, rank in self._ranks.items():
-                mine = rank_of(slot, routing_key(slot), member, self._keys[member.id])
+                mine = rank_of(slot, routing_key(slot), member, key)
                 if mine < rank:
                     self._ranks[slot] = mine
                     self._owners[slot] = member.id
@@ -389,9 +389,7 @@ class RoutingTable:
         if not self._members:
             return None
         key = routing_key(slot)
-        rank = min(
-            rank_of(slot, key, member, self._keys[name]) for name, member in self._members.items()
-        )
+        rank = min(_first(slot, key, group, self._hasher) for group in self._classes)
         self._ranks[slot] = rank
         self._owners[slot] = rank[2]
         return rank[2]
@@ -409,6 +407,20 @@ def _checked(members: Iterable[RingMember]) -> dict[str, RingMember]:
             )
         found[member.id] = member
     return found
+
+
+def _classes(members: Iterable[RingMember]) -> list[_WeightClass]:
+    ordered = sorted(members, key=lambda member: (member.weight, member.id))
+    return [
+        _WeightClass(weight, [member.id for member in group])
+        for weight, group in groupby(ordered, key=lambda member: member.weight)
+    ]
+
+
+def _first(shard: int, key: int, group: _WeightClass, hashing: Hasher) -> Rank:
+    """Rank of a shard with the best member of one class."""
+    ((pair, position),) = hashing.best((key,), group.keys)
+    return (score(pair, group.weight), -pair, group.ids[position], shard)
 
 
 def _ranked(shard: int, group: _WeightClass, hashes: list[int]) -> Iterator[Rank]:

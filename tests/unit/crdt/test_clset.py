@@ -78,6 +78,15 @@ def test_a_value_and_its_decoded_copy_are_the_same_bytes() -> None:
     )
 
 
+def test_the_order_of_fields_and_keys_does_not_matter() -> None:
+    one: CLSet[dict[str, int]] = CLSet()
+    two: CLSet[dict[str, int]] = CLSet()
+    one.put("a", {"x": 1, "y": 2}, 1)
+    two.put("a", {"y": 2, "x": 1}, 1)
+    assert one.state_bytes() == two.state_bytes()
+    assert one.fingerprint == two.fingerprint
+
+
 @pytest.mark.parametrize("length", [0, -1, 2**63])
 def test_an_impossible_causal_length_does_not_decode(length: int) -> None:
     encoded = msgspec.msgpack.encode([length, 1, "x"])

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from nexus.crdt.digest import (
+    PROBE_NODES_MAX,
     Differing,
     DigestTree,
     Fingerprint,
@@ -102,17 +103,17 @@ def test_bytes_for_few_differences_stay_within_the_goal() -> None:
 
 
 def test_a_comparison_too_big_for_one_run_is_cut_and_goes_on_in_the_next() -> None:
-    mine = DigestTree(3)
-    theirs = DigestTree(3)
-    for number in range(4096):
-        theirs.toggle(number, number + 1)
-    runs = 0
+    mine, theirs = DigestTree(4), DigestTree(4)
+    for parent in range(1200):
+        theirs.toggle(parent << 4, parent + 1)
+    found = []
     while leaves := reconcile(mine, theirs):
+        assert len(leaves) <= PROBE_NODES_MAX
         for leaf in leaves:
-            mine.toggle(leaf, leaf + 1)
-        runs += 1
+            mine.toggle(leaf, (leaf >> 4) + 1)
+        found.append(len(leaves))
+    assert found == [512, 512, 176]
     assert mine.root == theirs.root
-    assert runs <= 2
 
 
 @pytest.mark.parametrize(
