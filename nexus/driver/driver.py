@@ -87,8 +87,8 @@ class Driver:
             self._busy = False
 
     def start(self) -> None:
-        """Set the first alarm; events may come from now on."""
-        self._arm()
+        """Let the node see the time once, and set the first alarm."""
+        self.deliver(DeadlineReached())
 
     def stop(self) -> None:
         """No event reaches the node any more; callbacks that are still under way are ignored."""

@@ -56,11 +56,11 @@ class Transport(Protocol):
 class Outbox(Protocol):
     """Where answers, audit lines and watch events go."""
 
-    def reply(self, reply_to: int, result: Any) -> None: ...
+    def reply(self, reply_to: int, result: Any, /) -> object: ...
 
-    def audit(self, line: Audit) -> None: ...
+    def audit(self, line: Audit, /) -> object: ...
 
-    def watch(self, change: Watch) -> None: ...
+    def watch(self, change: Watch, /) -> object: ...
 
 
 class Log(Protocol):
@@ -107,6 +107,8 @@ class Restored(msgspec.Struct, frozen=True):
 
     snapshot: Iterator[bytes]
     entries: Iterator[bytes]
+    empty: bool
+    """Nothing was ever committed here, or all of it is lost."""
 
 
 Progress = Callable[[int, int], None]

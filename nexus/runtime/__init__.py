@@ -1,0 +1,1 @@
+"""The real world around a node: clocks, alarm, loop, listeners, start and stop."""

@@ -126,6 +126,7 @@ class MemoryStore:
         return Restored(
             snapshot=iter(disk.chunks),
             entries=chain.from_iterable(self._read(rows)),
+            empty=last_seq == 0,
         )
 
     def _cut_torn_tail(self) -> None:

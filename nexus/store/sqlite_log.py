@@ -157,6 +157,7 @@ class SqliteStore:
             if snapshot is None
             else snapshot_file.read_chunks(snapshot, report.add),
             entries=chain.from_iterable(self._read_rows(report.add)),
+            empty=self._seq == 0,
         )
 
     def _open(self) -> sqlite3.Connection:

@@ -144,9 +144,14 @@ def snapshot(arm: Arm, opened: Opened, *chunks: bytes) -> str | None:
 
 def test_a_new_store_is_empty(arm: Arm) -> None:
     opened = arm.open()
-    assert restore(opened) == ([], [])
+    restored = opened.store.load()
+    assert restored.empty
+    assert list(restored.snapshot) == list(restored.entries) == []
     assert opened.store.log_bytes == 0
+    commit(arm, opened, 1, b"x")
+    assert snapshot(arm, opened, b"state") is None
     opened.store.close()
+    assert not arm.open().store.load().empty
 
 
 def test_what_was_committed_is_there_after_a_clean_stop(arm: Arm) -> None:

@@ -161,6 +161,7 @@ def test_the_alarm_is_set_only_when_the_deadline_moves_and_again_after_it_rang()
     world = World(node)
     node.deadline_ns = 100
     world.driver.start()
+    assert node.handled == [DeadlineReached()]
     world.driver.deliver(request(1))
     assert world.diary == [("alarm", 100)]
     node.deadline_ns = 50

@@ -1,0 +1,65 @@
+"""Where effects for people go: replies to waiting callers, the audit log, the watch buffer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from nexus.core.effects import Audit, Watch
+
+NOTHING = object()
+
+
+class RealOutbox:
+    """A `nexus.driver.ports.Outbox`.
+
+    Most reads are answered inside the very call that asked; `take` hands those over without a
+    future.
+    """
+
+    def __init__(self, audit: Callable[[Audit], object], watch: Callable[[Watch], object]) -> None:
+        self.audit = audit
+        self.watch = watch
+        self._count = 0
+        self._early: dict[int, Any] = {}
+        self._waiting: dict[int, asyncio.Future[Any]] = {}
+
+    @property
+    def waiting_count(self) -> int:
+        """Callers without an answer."""
+        return len(self._waiting)
+
+    def next_number(self) -> int:
+        """A fresh ``reply_to``."""
+        self._count += 1
+        return self._count
+
+    def reply(self, reply_to: int, result: Any) -> None:
+        future = self._waiting.pop(reply_to, None)
+        if future is not None:
+            if not future.done():
+                future.set_result(result)
+        elif reply_to == self._count:
+            self._early[reply_to] = result
+        # else the caller has gone away, and its answer with it
+
+    def take(self, reply_to: int) -> Any:
+        """The answer if it came already, else `NOTHING`."""
+        return self._early.pop(reply_to, NOTHING)
+
+    async def wait(self, reply_to: int) -> Any:
+        """The answer when it comes."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting[reply_to] = future
+        try:
+            return await future
+        finally:
+            self._waiting.pop(reply_to, None)
+
+    def fail_all(self, error: Exception) -> None:
+        """Answer everybody who waits with the same error."""
+        waiting, self._waiting = self._waiting, {}
+        for future in waiting.values():
+            if not future.done():
+                future.set_result(error)
