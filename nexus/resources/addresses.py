@@ -8,6 +8,7 @@ address of a pool.
 from __future__ import annotations
 
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from struct import Struct
 
 import msgspec
 
@@ -18,9 +19,10 @@ from nexus.model.ranges import Ranges
 from nexus.resources.numbers import read_number
 
 _OCTETS = tuple(str(octet) for octet in range(256))
-_LOW_64 = (1 << 64) - 1
-_ZERO_RUNS = tuple(":" + "0:" * count for count in range(8, 1, -1))
-"""Runs of zero groups, longest first; one group alone is not shortened (RFC 5952 section 4.2)."""
+_GROUPS = Struct(">8H").unpack
+# Old-style formats: half the time of eight formatted fields.
+_DELEGATED = "%x:%x:%x:%x::"
+_PADDED = ":%x:%x:%x:%x:%x:%x:%x:%x:"
 
 
 class Family(msgspec.Struct, frozen=True):
@@ -43,25 +45,20 @@ def format_ipv4(address: int) -> str:
 
 
 def format_ipv6(address: int) -> str:
-    """RFC 5952 text; short cuts for prefixes up to /64, the usual unit of a pool."""
-    high, low = address >> 64, address & _LOW_64
-    if not low:
-        if last := high & 0xFFFF:
-            # Four zero groups at the end are the longest run there can be.
-            return f"{high >> 48:x}:{high >> 32 & 0xFFFF:x}:{high >> 16 & 0xFFFF:x}:{last:x}::"
-        groups = [high >> 48, high >> 32 & 0xFFFF, high >> 16 & 0xFFFF]
-        while groups and not groups[-1]:
-            groups.pop()
-        return ":".join(f"{group:x}" for group in groups) + "::"
-    padded = (
-        f":{high >> 48:x}:{high >> 32 & 0xFFFF:x}:{high >> 16 & 0xFFFF:x}:{high & 0xFFFF:x}:"
-        f"{low >> 48:x}:{low >> 32 & 0xFFFF:x}:{low >> 16 & 0xFFFF:x}:{low & 0xFFFF:x}:"
-    )
-    for run in _ZERO_RUNS:
-        at = padded.find(run)
-        if at >= 0:
-            return f"{padded[1:at]}::{padded[at + len(run) : -1]}"
-    return padded[1:-1]
+    """RFC 5952 text; the usual delegated prefix, up to /64, takes a short cut."""
+    groups = _GROUPS(address.to_bytes(16, "big"))
+    if groups[4:] == (0, 0, 0, 0) and groups[3]:
+        # Four zero groups at the end are the longest run there can be.
+        return _DELEGATED % groups[:4]
+    padded = _PADDED % groups
+    run = ":0:0:"  # one zero group alone is not shortened (RFC 5952 section 4.2.2)
+    at = padded.find(run)
+    if at < 0:
+        return padded[1:-1]
+    # A longer run starts where its shorter self is found first, or later.
+    while (longer := padded.find(run + "0:", at)) >= 0:
+        at, run = longer, run + "0:"
+    return f"{padded[1:at]}::{padded[at + len(run) : -1]}"
 
 
 def format_address(address: int, family: Family) -> str:
