@@ -22,7 +22,8 @@ class RealOutbox:
         self.audit = audit
         self.watch = watch
         self._count = 0
-        self._early: dict[int, Any] = {}
+        self._asking = 0
+        self._answer: Any = NOTHING
         self._waiting: dict[int, asyncio.Future[Any]] = {}
 
     @property
@@ -31,8 +32,9 @@ class RealOutbox:
         return len(self._waiting)
 
     def next_number(self) -> int:
-        """A fresh ``reply_to``."""
+        """A fresh ``reply_to``; deliver the request, then `take` or `wait`."""
         self._count += 1
+        self._asking = self._count
         return self._count
 
     def reply(self, reply_to: int, result: Any) -> None:
@@ -40,13 +42,15 @@ class RealOutbox:
         if future is not None:
             if not future.done():
                 future.set_result(result)
-        elif reply_to == self._count:
-            self._early[reply_to] = result
+        elif reply_to == self._asking:
+            self._answer = result
         # else the caller has gone away, and its answer with it
 
-    def take(self, reply_to: int) -> Any:
-        """The answer if it came already, else `NOTHING`."""
-        return self._early.pop(reply_to, NOTHING)
+    def take(self) -> Any:
+        """The answer to the last `next_number` if it came already, else `NOTHING`."""
+        answer, self._answer = self._answer, NOTHING
+        self._asking = 0
+        return answer
 
     async def wait(self, reply_to: int) -> Any:
         """The answer when it comes."""

@@ -104,7 +104,7 @@ class Daemon:
             self._driver.deliver(ApiRequested(reply_to, request, cause_id, actor))
         except DriverStoppedError:
             raise NexusError("internal_error", "the node has stopped") from None
-        result = outbox.take(reply_to)
+        result = outbox.take()
         if result is NOTHING:
             result = await outbox.wait(reply_to)
         if isinstance(result, Exception):
