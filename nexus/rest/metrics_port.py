@@ -35,6 +35,7 @@ class MetricsServer:
         if self._listener is not None:
             self._listener.close()
         if self._manager is not None:
+            self._manager.pre_shutdown()
             await self._manager.shutdown(grace_s)
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:

@@ -76,8 +76,8 @@ def _operation(route: Route, refs: dict[Any, Any]) -> dict[str, Any]:
 
 
 def operation_id(route: Route) -> str:
-    """Stable id such as ``post_allocations_subscriber_id_renew``."""
-    words = route.path.removeprefix("/api/v1").replace("{", "").replace("}", "")
+    """Stable id such as ``post_v1_allocations_subscriber_id_renew``."""
+    words = route.path.removeprefix("/api").replace("{", "").replace("}", "")
     return re.sub(r"\W+", "_", route.method.lower() + words)
 
 

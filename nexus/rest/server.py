@@ -217,9 +217,13 @@ class RestServer:
             listener.close()
 
     async def close(self, grace_s: float = 5.0) -> None:
-        """Stop accepting, let running requests finish, then close every connection."""
+        """Stop accepting, let running requests finish, then close every connection.
+
+        Streams run until their hub is closed, or are cut when the grace is over.
+        """
         self.stop_accepting()
         if self._manager is not None:
+            self._manager.pre_shutdown()  # idle ones go at once
             await self._manager.shutdown(grace_s)
         if self._sweeper is not None:
             self._sweeper.cancel()

@@ -142,8 +142,9 @@ def test_get_delete_and_renew(edge: Edge) -> None:
     edge.json("POST", f"{ALLOCATIONS}/aa:bb/renew?pool_id=wifi")
     kept = Renew("aa:bb")
     assert edge.api.asked == [*[kept] * 5, Renew("aa:bb", ttl_s=60), Renew("aa:bb", "wifi")]
-    for body in ({"ttl": -1}, {"ttl": "60"}, b"x"):
-        assert edge.refusal("POST", f"{ALLOCATIONS}/aa:bb/renew", body)[0] == 400
+    wrong: list[Any] = [{"ttl": -1}, {"ttl": "60"}, b"x"]
+    for bad in wrong:
+        assert edge.refusal("POST", f"{ALLOCATIONS}/aa:bb/renew", bad)[0] == 400
     edge.api.answer = Done()
     reply = edge.request("DELETE", f"{ALLOCATIONS}/aa:bb?pool_id=wifi")
     assert (reply.status, reply.body) == (204, b"")
@@ -234,7 +235,8 @@ def test_batch_limits(edge: Edge) -> None:
     asked = len(edge.api.asked)
     assert edge.json("POST", f"{ALLOCATIONS}/batch", {"allocations": []})["results"] == []
     assert len(edge.api.asked) == asked, "nothing to ask the core"
-    for bad in ({}, [], {"allocations": None}, {"allocations": {}}, {"allocations": "x"}):
+    wrong: list[Any] = [{}, [], {"allocations": None}, {"allocations": {}}, {"allocations": "x"}]
+    for bad in wrong:
         assert edge.refusal("POST", f"{ALLOCATIONS}/batch", bad)[1] == "validation_failed"
     assert edge.refusal("POST", f"{ALLOCATIONS}/batch", b"{")[1] == "malformed_json"
     assert edge.refusal("GET", f"{ALLOCATIONS}/batch")[0] == 405
