@@ -33,13 +33,13 @@ from nexus.errors import NexusError
 from nexus.model.time import NS_PER_S
 from nexus.model.views import ReadyView
 from nexus.rest.app import App
+from nexus.rest.metrics_port import MetricsServer
 from nexus.rest.server import Limits, RestServer
 from nexus.rest.watch_hub import WatchHub
 from nexus.runtime import wiring
 from nexus.runtime.alarm import LoopAlarm
 from nexus.runtime.clock import RealClock
 from nexus.runtime.identity import Identity, first_identity, start_identity
-from nexus.runtime.metrics_port import MetricsPort
 from nexus.runtime.no_peers import NoPeers
 from nexus.runtime.outbox import NOTHING, RealOutbox
 from nexus.runtime.progress import ReplayProgress
@@ -178,7 +178,7 @@ class Daemon:
             self.metrics,
             Limits(connections_max=config.max_connections),
         )
-        metrics_port = MetricsPort(self.metrics.registry)
+        metrics_port = MetricsServer(self.metrics.registry)
         self._watch_signals()
         try:
             await _listen("http_port", config.listen, config.http_port, rest.start)
