@@ -32,7 +32,7 @@ from nexus.driver.ports import Restored, Store, StoreError
 from nexus.errors import NexusError
 from nexus.model.time import NS_PER_S
 from nexus.model.views import ReadyView
-from nexus.rest.app import App
+from nexus.rest.app import App, Knobs
 from nexus.rest.metrics_port import MetricsServer
 from nexus.rest.server import Limits, RestServer
 from nexus.rest.watch_hub import WatchHub
@@ -174,7 +174,7 @@ class Daemon:
         hub = WatchHub(identity.session, config.watch_buffer)
         self._outbox = RealOutbox(self._open_audit(identity), hub.publish)
         rest = RestServer(
-            App(self, self.metrics, hub),
+            App(self, self.metrics, hub, _route_knobs(config)),
             self.metrics,
             Limits(connections_max=config.max_connections),
         )
@@ -280,6 +280,10 @@ class Daemon:
 
 def _no_audit(_line: Audit) -> None:
     """Nothing survives a stop in an ephemeral node, audit lines no more than the rest."""
+
+
+def _route_knobs(config: ServeConfig) -> Knobs:
+    return Knobs(config.registration_rate, config.registration_burst)
 
 
 def _loop_factory() -> Any:

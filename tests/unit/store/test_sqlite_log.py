@@ -302,6 +302,35 @@ def test_a_full_disk_stops_the_store_and_loses_nothing_acknowledged(tmp_path: Pa
     assert len(tokens) >= acknowledged
 
 
+STRACE = ["strace", "-f", "-qq", "-e", "trace=fdatasync"]
+
+
+def can_inject() -> bool:
+    try:
+        return subprocess.run([*STRACE, "true"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def test_a_sync_that_the_kernel_fails_stops_the_store(tmp_path: Path) -> None:
+    if not can_inject():
+        pytest.skip("needs strace and the right to trace")
+    command = [sys.executable, "-m", "tests.support.store_process", str(tmp_path), "100", "1", "0"]
+    inject = "inject=fdatasync:error=EIO:when=40"
+    done = subprocess.run(
+        [*STRACE, "-o", os.devnull, "-e", inject, *command],
+        capture_output=True,
+        text=True,
+        timeout=WAIT_S,
+        check=False,
+    )
+    lines = done.stdout.splitlines()
+    assert lines[-1] == "failed OperationalError: disk I/O error"
+    acknowledged = last_durable(lines)
+    assert acknowledged > 0
+    assert acknowledged <= len(reading(tmp_path)) <= acknowledged + 1
+
+
 def test_a_data_path_that_is_full_at_the_start_is_a_clear_error(tmp_path: Path) -> None:
     code = (
         "import resource, signal, sys; from pathlib import Path;"
