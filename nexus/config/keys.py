@@ -29,6 +29,7 @@ NODE_ID_PATTERN = r"|[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9._-]{0,126}[A-Za-z0-9]"
 
 CLUSTER = "the cluster transport is not in this version"
 SECURITY = "TLS and certificates are not in this version"
+ALONE = "it is for clusters, and the cluster transport is not in this version"
 ZTP = "the DHCP answerer is not in this version"
 
 _DEFAULTS = {field.name: field.default for field in msgspec.structs.fields(ServeConfig)}
@@ -80,7 +81,13 @@ KEYS: tuple[Key, ...] = (
         "id of this member; default: made at the first start and kept in the data path",
     ),
     Key("role", Choice(ROLES), "node", "what this node does; only cores vote"),
-    Key("weight", Ratio(0.01, 100), "node", "share of shards relative to other members"),
+    Key(
+        "weight",
+        Ratio(0.01, 100),
+        "node",
+        "share of shards relative to other members",
+        idle=ALONE,
+    ),
     Key(
         "data_path",
         Text("a folder that this process may write", ".+"),
@@ -153,12 +160,14 @@ KEYS: tuple[Key, ...] = (
         Duration(100 * NS_PER_MS, 10 * NS_PER_S),
         "ownership of this node",
         "without a clock that runs on while stopped: age of a voter's answer that still counts",
+        idle=ALONE,
     ),
     Key(
         "suspect_phi",
         Ratio(1, 16),
         "ownership of this node",
         "suspicion level of the failure detector; moves placement, never safety",
+        idle=ALONE,
     ),
     Key(
         "offline_after",
@@ -171,12 +180,14 @@ KEYS: tuple[Key, ...] = (
         Choice(COLD_STARTS),
         "ownership of this node",
         "whether an edge that reboots while cut off may serve by its battery-backed clock",
+        idle=ALONE,
     ),
     Key(
         "cold_start_error_bound",
         Duration(0, HOUR_NS, optional=True),
         "ownership of this node",
         "how wrong that clock can be; required by cold_start_offline = rtc_trusted",
+        idle=ALONE,
     ),
     Key(
         "ack_limit",
@@ -213,6 +224,7 @@ KEYS: tuple[Key, ...] = (
         Ratio(0, 1),
         "ownership of the cluster",
         "share of all shards that may move for balance in a minute",
+        idle=ALONE,
     ),
     Key("p2p", Flag(), "cluster", "talk to other members", CLUSTER),
     Key(

@@ -16,7 +16,7 @@ from nexus.config.keys import GROUPS, KEYS, Key
 from nexus.errors import REGISTRY
 from nexus.model.views import NodeView, UsageView
 from nexus.resources import RESOURCE_TYPES
-from nexus.rest.app import all_routes
+from nexus.rest.app import Knobs, all_routes
 from nexus.rest.http import Route
 from nexus.rest.watch_hub import WatchHub
 from nexus.telemetry.metrics import Metrics
@@ -43,7 +43,7 @@ class _Source:
 
 def routes() -> tuple[Route, ...]:
     """Every route of the API."""
-    return all_routes(Metrics(), WatchHub(session=1))
+    return all_routes(Metrics(), WatchHub(session=1), Knobs())
 
 
 def metrics() -> list[Metric]:

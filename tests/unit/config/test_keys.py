@@ -69,7 +69,8 @@ EDGES: dict[str, tuple[list[object], list[object]]] = {
 
 
 def test_every_working_key_has_its_edges_listed() -> None:
-    assert list(EDGES) == [key.name for key in KEYS if not key.missing and not key.idle]
+    working = [key.name for key in KEYS if not key.missing and not key.idle]
+    assert [name for name in working if name not in EDGES] == []
 
 
 @pytest.mark.parametrize("name", EDGES)
