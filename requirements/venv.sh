@@ -13,10 +13,11 @@ python=${PYTHON:-python3}
 venv=${VENV:-.venv}
 lock=requirements/$set_name.lock
 stamp=$venv/installed-$set_name
+if [ "$(id -u)" = 0 ]; then sudo=; else sudo="sudo "; fi
 
 if ! command -v "$python" >/dev/null 2>&1; then
     echo "Nexus needs Python 3.11 or newer; this machine has no '$python'. On Debian:" >&2
-    echo "    sudo apt-get install -y python3 python3-venv" >&2
+    echo "    ${sudo}apt-get update && ${sudo}apt-get install -y python3 python3-venv" >&2
     exit 1
 fi
 if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
@@ -37,7 +38,7 @@ fi
 if ! "$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then
     version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
     echo "Python's venv module is not complete on this machine. On Debian this installs it:" >&2
-    echo "    sudo apt-get install -y python$version-venv" >&2
+    echo "    ${sudo}apt-get update && ${sudo}apt-get install -y python$version-venv" >&2
     exit 1
 fi
 
