@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 from time import perf_counter
 
+import msgspec
+
 from nexus.errors import NexusError
 from nexus.rest import (
     allocate,
@@ -33,7 +35,14 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"
 OTHER_METHOD = "other"
 
 
-def all_routes(metrics: Metrics, hub: WatchHub) -> tuple[Route, ...]:
+class Knobs(msgspec.Struct, frozen=True):
+    """What an operator may set about the routes."""
+
+    registrations_per_s: int = bootstrap.REGISTRATIONS_PER_S
+    registrations_burst: int = bootstrap.REGISTRATIONS_BURST
+
+
+def all_routes(metrics: Metrics, hub: WatchHub, knobs: Knobs) -> tuple[Route, ...]:
     """Every route of the API, in the order of the documents."""
     routes = (
         *health.ROUTES,
@@ -41,7 +50,7 @@ def all_routes(metrics: Metrics, hub: WatchHub) -> tuple[Route, ...]:
         *allocate.routes(metrics),
         *allocations.ROUTES,
         *nodes.ROUTES,
-        *bootstrap.routes(),
+        *bootstrap.routes(per_s=knobs.registrations_per_s, burst=knobs.registrations_burst),
         *devices.ROUTES,
         *explain.ROUTES,
         *watch.routes(hub, metrics),
@@ -52,10 +61,12 @@ def all_routes(metrics: Metrics, hub: WatchHub) -> tuple[Route, ...]:
 class App:
     """Routes requests to handlers and counts them."""
 
-    def __init__(self, api: Api, metrics: Metrics, hub: WatchHub) -> None:
+    def __init__(
+        self, api: Api, metrics: Metrics, hub: WatchHub, knobs: Knobs | None = None
+    ) -> None:
         self.api = api
         self.metrics = metrics
-        self.router = Router(all_routes(metrics, hub))
+        self.router = Router(all_routes(metrics, hub, knobs or Knobs()))
         self._stats: dict[Route, RouteStats] = {
             route: metrics.route(route.method, route.path) for route in self.router.routes
         }

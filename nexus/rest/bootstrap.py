@@ -35,9 +35,13 @@ _body = BodyDecoder(
 )
 
 
-def routes(clock_ns: Callable[[], int] = time.monotonic_ns) -> tuple[Route, ...]:
+def routes(
+    clock_ns: Callable[[], int] = time.monotonic_ns,
+    per_s: int = REGISTRATIONS_PER_S,
+    burst: int = REGISTRATIONS_BURST,
+) -> tuple[Route, ...]:
     """The registration routes of one server, which share one token bucket."""
-    bucket = TokenBucket(REGISTRATIONS_PER_S, REGISTRATIONS_BURST)
+    bucket = TokenBucket(per_s, burst)
 
     def limited(handler: Handler) -> Handler:
         async def handle(request: HttpRequest, api: Api) -> HttpReply:

@@ -11,94 +11,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import resource
 import secrets
 import ssl
-from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, cast
 
-import msgspec
 from aiohttp import web
 
 from nexus.errors import NexusError, validation
 from nexus.rest.app import App
 from nexus.rest.http import HttpReply, HttpRequest, error_reply
+from nexus.rest.limits import Limits, connections_allowed, too_large
+from nexus.rest.wire import ReplyWriter, gone, is_request_id, split_target
 from nexus.telemetry.metrics import Metrics
 
 REQUEST_ID = "X-Request-ID"
-REQUEST_ID_CHARS_MAX = 128
 BACKLOG = 1_024
 SWEEP_INTERVAL_S = 1.0
-FILES_RESERVED = 128
-"""Descriptors kept for the log, the store, other ports and the interpreter."""
-ONE_WRITE_BYTES_MAX = 65_536
-"""Up to here head and body are joined; above, copying costs more than a second write."""
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """What clients may hold, and for how long.
-
-    The idle limit is above the 90 s after which Go clients drop an idle connection themselves, so
-    that they rarely write into one that we are closing.
-    """
-
-    body_bytes_max: int = 1_048_576
-    connections_max: int = 4_096
-    head_line_bytes_max: int = 8_190
-    head_fields_max: int = 64
-    head_timeout_s: float = 10.0
-    body_timeout_s: float = 20.0
-    write_stall_s: float = 20.0
-    idle_timeout_s: float = 120.0
-    linger_s: float = 2.0
-
-
-def connections_allowed(connections_max: int) -> int:
-    """The bound on connections, lowered to what RLIMIT_NOFILE allows."""
-    soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
-        return connections_max
-    return max(1, min(connections_max, soft - FILES_RESERVED))
-
-
-class _Reply:
-    """What aiohttp's request loop needs of a response: the whole reply, written at once."""
-
-    __slots__ = ("_body", "_head", "keep_alive")
-
-    def __init__(self, head: bytes, body: bytes, keep_alive: bool) -> None:
-        self._head = head
-        self._body = body
-        self.keep_alive = keep_alive
-
-    async def prepare(self, request: web.BaseRequest) -> None:
-        """Write; wait only where the client reads slower than we write."""
-        transport = request.transport
-        if transport is None:
-            raise ConnectionResetError
-        if len(self._body) <= ONE_WRITE_BYTES_MAX:
-            transport.write(self._head + self._body)
-        else:
-            transport.write(self._head)
-            transport.write(self._body)
-        if request.protocol.writing_paused:
-            await request.writer.drain()
-
-    async def write_eof(self) -> None:
-        """Nothing is left to write."""
-
-
-class _Gone:
-    """The answer to a client that was cut off."""
-
-    keep_alive = False
-
-    async def prepare(self, _request: web.BaseRequest) -> None:
-        raise ConnectionResetError
-
-    async def write_eof(self) -> None:
-        """Nothing to write to nobody."""
+GRACE_S_MIN = 0.01
 
 
 class _Connection(web.RequestHandler):
@@ -171,7 +101,7 @@ class _Connection(web.RequestHandler):
             self._server.app.log_defect(request.method, request.raw_path, exc)
             error = NexusError("internal_error", "internal error; see the log", definite=False)
         cause_id = self._server.new_cause_id()
-        return self._server.to_aiohttp(error_reply(error, cause_id), cause_id, close=True)
+        return self._server.replies.to_aiohttp(error_reply(error, cause_id), cause_id, close=True)
 
 
 class RestServer:
@@ -191,7 +121,7 @@ class RestServer:
         self.connections_max = connections_allowed(self.limits.connections_max)
         self._cause_prefix = secrets.token_hex(6)
         self._cause_count = 0
-        self._date = b""
+        self.replies = ReplyWriter()
         self._manager: web.Server | None = None
         self._listeners: list[asyncio.Server] = []
         self._sweeper: asyncio.Task[None] | None = None
@@ -203,7 +133,6 @@ class RestServer:
         loop = asyncio.get_running_loop()
         if self._manager is None:
             self._manager = web.Server(self._serve)
-            self._refresh_date()
             self._sweeper = loop.create_task(self._sweep(), name="rest-sweeper")
         listener = await loop.create_server(
             self._connection, host, port, backlog=BACKLOG, ssl=ssl_context
@@ -223,8 +152,12 @@ class RestServer:
         """
         self.stop_accepting()
         if self._manager is not None:
+            deadline = asyncio.get_running_loop().time() + grace_s
+            open_ones = [each.transport for each in self._manager.connections if each.transport]
             self._manager.pre_shutdown()  # idle ones go at once
-            await self._manager.shutdown(grace_s)
+            # aiohttp takes 0 for "wait as long as it takes".
+            await self._manager.shutdown(max(grace_s, GRACE_S_MIN))
+            await _flush(open_ones, deadline)
         if self._sweeper is not None:
             self._sweeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -254,7 +187,7 @@ class RestServer:
         """One request from aiohttp to the app and back."""
         headers = request.headers
         cause_id = headers.get(REQUEST_ID)
-        if cause_id is None or not _is_request_id(cause_id):
+        if cause_id is None or not is_request_id(cause_id):
             cause_id = self.new_cause_id()
         connection = cast(_Connection, request.protocol)
         content = request.content
@@ -263,17 +196,17 @@ class RestServer:
             if content.is_eof():
                 body = content.read_nowait()
                 if len(body) > self.limits.body_bytes_max:
-                    raise _too_large(self.limits.body_bytes_max)
+                    raise too_large(self.limits.body_bytes_max)
             else:
                 body = await self._read_slowly(request)
         except NexusError as refusal:
-            return self.to_aiohttp(error_reply(refusal, cause_id), cause_id, close=True)
+            return self.replies.to_aiohttp(error_reply(refusal, cause_id), cause_id, close=True)
         except TimeoutError:
             connection.cut()
-            return cast(web.StreamResponse, _Gone())
+            return gone()
         except ConnectionError:
-            return cast(web.StreamResponse, _Gone())
-        path, query = _split_target(request.raw_path)
+            return gone()
+        path, query = split_target(request.raw_path)
         reply = await self.app.handle(
             HttpRequest(
                 request.method,
@@ -287,7 +220,7 @@ class RestServer:
         )
         if reply.stream is not None and request.method != "HEAD":
             return await self._stream(request, reply, cause_id)
-        return self.to_aiohttp(
+        return self.replies.to_aiohttp(
             reply,
             cause_id,
             close=not request.keep_alive,
@@ -299,7 +232,7 @@ class RestServer:
         """A body that was not there with its head: piece by piece, bounded in size and time."""
         limit = self.limits.body_bytes_max
         if (request.content_length or 0) > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         pieces = bytearray()
@@ -308,7 +241,7 @@ class RestServer:
                 while piece := await request.content.readany():
                     pieces += piece
                     if len(pieces) > limit:
-                        raise _too_large(limit)
+                        raise too_large(limit)
             except web.RequestPayloadError as problem:
                 raise validation("request", "the body's transfer coding is broken") from problem
         return bytes(pieces)
@@ -335,41 +268,13 @@ class RestServer:
         response.force_close()
         return response
 
-    def to_aiohttp(
-        self,
-        reply: HttpReply,
-        cause_id: str,
-        *,
-        close: bool = False,
-        head_only: bool = False,
-        old_http: bool = False,
-    ) -> web.StreamResponse:
-        """The bytes of a reply, as the object that aiohttp's request loop wants."""
-        parts = [_STATUS_LINES[reply.status], self._date, b"\r\nX-Request-ID: ", cause_id.encode()]
-        if reply.content_type:
-            parts += (b"\r\nContent-Type: ", reply.content_type.encode())
-        for name, value in reply.headers:
-            parts.append(f"\r\n{name}: {value}".encode())
-        if reply.status != HTTPStatus.NO_CONTENT:
-            parts.append(b"\r\nContent-Length: %d" % len(reply.body))
-        if close:
-            parts.append(b"\r\nConnection: close")
-        elif old_http:
-            parts.append(b"\r\nConnection: keep-alive")
-        parts.append(b"\r\n\r\n")
-        body = b"" if head_only else reply.body
-        return cast(web.StreamResponse, _Reply(b"".join(parts), body, not close))
-
-    def _refresh_date(self) -> None:
-        self._date = b"Server: nexus\r\nDate: " + formatdate(usegmt=True).encode()
-
     async def _sweep(self) -> None:
         """Cut clients that neither send their head nor read their reply; keep the date."""
         loop = asyncio.get_running_loop()
         assert self._manager is not None
         while True:
             await asyncio.sleep(SWEEP_INTERVAL_S)
-            self._refresh_date()
+            self.replies.refresh_date()
             now = loop.time()
             for connection in cast(list[_Connection], self._manager.connections):
                 head, stalled = connection.head_since, connection.stalled_since
@@ -379,23 +284,13 @@ class RestServer:
                     connection.cut()
 
 
-_STATUS_LINES = {
-    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
-}
-
-
-def _too_large(limit_bytes: int) -> NexusError:
-    return NexusError("body_too_large", f"request body too large: at most {limit_bytes} bytes")
-
-
-def _is_request_id(text: str) -> bool:
-    return 0 < len(text) <= REQUEST_ID_CHARS_MAX and text.isascii() and text.isprintable()
-
-
-def _split_target(target: str) -> tuple[str, str]:
-    """Path and query of a request target, in origin form or, from proxies, in absolute form."""
-    path, _, query = target.partition("?")
-    if not path.startswith("/") and "://" in path:
-        slash = path.find("/", path.index("://") + 3)
-        path = path[slash:] if slash >= 0 else "/"
-    return path, query.partition("#")[0]
+async def _flush(transports: list[asyncio.Transport], deadline: float) -> None:
+    """Let closing connections send what is buffered; drop those that do not take it in time."""
+    loop = asyncio.get_running_loop()
+    left = [each for each in transports if each.get_write_buffer_size()]
+    while left and loop.time() < deadline:
+        await asyncio.sleep(GRACE_S_MIN)
+        left = [each for each in left if each.get_write_buffer_size()]
+    for transport in left:
+        transport.abort()
+    await asyncio.sleep(0)

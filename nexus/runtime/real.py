@@ -33,8 +33,9 @@ from nexus.errors import NexusError
 from nexus.model.time import NS_PER_S
 from nexus.model.views import ReadyView
 from nexus.rest.app import App, Knobs
+from nexus.rest.limits import Limits
 from nexus.rest.metrics_port import MetricsServer
-from nexus.rest.server import Limits, RestServer
+from nexus.rest.server import RestServer
 from nexus.rest.watch_hub import WatchHub
 from nexus.runtime import wiring
 from nexus.runtime.alarm import LoopAlarm

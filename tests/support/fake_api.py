@@ -10,7 +10,7 @@ from typing import Any
 from nexus.errors import NexusError
 from nexus.model.pool import PoolSpec
 from nexus.model.views import AllocationView, NodeView, Page, PoolView, ShardView
-from nexus.rest.app import App
+from nexus.rest.app import App, Knobs
 from nexus.rest.http import HttpReply, HttpRequest
 from nexus.rest.watch_hub import WatchHub
 from nexus.telemetry.metrics import Metrics
@@ -47,11 +47,11 @@ class FakeApi:
 class Edge:
     """The whole app over a fake node, called without sockets."""
 
-    def __init__(self) -> None:
+    def __init__(self, knobs: Knobs | None = None) -> None:
         self.api = FakeApi()
         self.metrics = Metrics()
         self.hub = WatchHub(session=1)
-        self.app = App(self.api, self.metrics, self.hub)
+        self.app = App(self.api, self.metrics, self.hub, knobs)
 
     def request(
         self,

@@ -15,6 +15,7 @@ from nexus.core.operations.nodes import (
 )
 from nexus.core.operations.read_allocations import Explain, ListAllocations
 from nexus.model.views import ExplainView, HashringView, HistoryEntry, ReadyView
+from nexus.rest.app import Knobs
 from tests.support.fake_api import NOON_US, Edge, allocation, node, page, refuse, shard
 
 NODES = "/api/v1/nodes"
@@ -121,3 +122,12 @@ def test_requests_are_counted_by_template_never_by_what_was_asked(edge: Edge) ->
     assert found.by_status == {200: 3}
     assert edge.metrics.route("GET", "unmatched").by_status == {404: 1}
     assert edge.metrics.route("other", "unmatched").by_status == {404: 1}
+
+
+def test_an_operator_sets_how_many_devices_may_register() -> None:
+    edge = Edge(Knobs(registrations_per_s=1, registrations_burst=1))
+    edge.api.answer = refuse("starting")
+    body = {"serial": "SN-0001", "mac": "aa:bb:cc:dd:ee:ff"}
+    assert edge.request("POST", "/api/v1/bootstrap", body).status == 503
+    reply = edge.request("POST", "/api/v1/devices/register", body)
+    assert (reply.status, reply.headers) == (429, (("Retry-After", "1"),))

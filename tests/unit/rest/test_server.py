@@ -6,16 +6,18 @@ import asyncio
 import json
 import re
 import resource
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
+import uvloop
 
 from nexus.core.effects import Watch
 from nexus.rest import server as server_module
+from nexus.rest.limits import FILES_RESERVED, Limits, connections_allowed
 from nexus.rest.metrics_port import MetricsServer
-from nexus.rest.server import Limits, RestServer, connections_allowed
+from nexus.rest.server import RestServer
 from tests.support.fake_api import NOON_US, Edge, allocation, page
 
 ALLOCATIONS = "/api/v1/allocations"
@@ -110,12 +112,27 @@ async def running(limits: Limits | None = None) -> AsyncIterator[Port]:
         await port.server.close(grace_s=1)
 
 
+_loop_factories: list[Callable[[], asyncio.AbstractEventLoop]] = [uvloop.new_event_loop]
+
+
+@pytest.fixture(params=["uvloop", "asyncio"], autouse=True)
+def _loop(request: pytest.FixtureRequest) -> None:
+    """The daemon runs on uvloop where it is installed, on asyncio's loop elsewhere."""
+    uses_uvloop = request.param == "uvloop"
+    _loop_factories[0] = uvloop.new_event_loop if uses_uvloop else asyncio.new_event_loop
+
+
+def run_main(main: Coroutine[Any, Any, None]) -> None:
+    with asyncio.Runner(loop_factory=_loop_factories[0]) as runner:
+        runner.run(main)
+
+
 def run(scenario: Callable[[Port], Awaitable[None]], limits: Limits | None = None) -> None:
     async def main() -> None:
         async with running(limits) as port:
             await scenario(port)
 
-    asyncio.run(main())
+    run_main(main())
 
 
 def test_a_reply_and_the_next_on_one_connection() -> None:
@@ -283,7 +300,7 @@ def test_connections_are_bounded_by_the_files_we_may_open(monkeypatch: pytest.Mo
         monkeypatch.setattr(resource, "getrlimit", lambda _which: (soft, soft))
 
     files(1024)
-    assert connections_allowed(4096) == 1024 - server_module.FILES_RESERVED
+    assert connections_allowed(4096) == 1024 - FILES_RESERVED
     assert connections_allowed(10) == 10
     files(resource.RLIM_INFINITY)
     assert connections_allowed(4096) == 4096
@@ -400,7 +417,21 @@ def test_shutdown_lets_running_requests_finish() -> None:
         await port.hang_up()
         assert port.edge.metrics.connections_open == 0
 
-    asyncio.run(main())
+    run_main(main())
+
+
+def test_a_client_that_does_not_read_cannot_hold_up_the_end() -> None:
+    async def scenario(port: Port) -> None:
+        port.edge.api.answer = page(*[allocation()] * 20_000)
+        wire = await port.open()
+        wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        wire.send(get(ALLOCATIONS))
+        await port.until(lambda: len(port.edge.api.asked) == 1)
+        await asyncio.wait_for(port.server.close(grace_s=0), LIMIT_S)
+        assert port.edge.metrics.connections_open == 0
+        await port.server.close(grace_s=0)
+
+    run(scenario)
 
 
 def test_a_port_in_use_is_an_os_error() -> None:
@@ -427,4 +458,4 @@ def test_the_metrics_port() -> None:
         await port.hang_up()
         await server.close()
 
-    asyncio.run(main())
+    run_main(main())
