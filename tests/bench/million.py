@@ -1,0 +1,128 @@
+"""A million allocations: bytes each, and how long a restart after KILL takes.
+
+The yardsticks are plain Python in processes of their own: a dict of attributes per row for
+memory, and one msgpack decode of a million rows for the restart.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.bench.cells import Cell, Line, table
+from tests.support.daemon import REPO, Daemon
+
+BATCH = 1000
+POOL = {"id": "bench", "cidr": "10.0.0.0/8"}
+BYTES_ASKED = 450
+RESTART_ASKED_S = 2.0
+READY_LIMIT_S = 120.0
+
+DICT_ROWS = """
+import sys
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+before = resident()
+rows = {}
+for i in range(int(sys.argv[1])):
+    rows[i] = {"subscriber": "s-%d" % i, "index": i, "epoch": 1, "seq": i, "ends": i + 10**15}
+print((resident() - before) / len(rows))
+"""
+
+DECODE = """
+import sys, time, msgspec
+class Row(msgspec.Struct, array_like=True, gc=False):
+    index: int; subscriber: str; epoch: int; seq: int; length: int; kind: int; ttl: int; ends: int
+count = int(sys.argv[1])
+data = msgspec.msgpack.encode(
+    [Row(i, "s-%d" % i, 1, i, 1, 1, 86400, i + 10**15) for i in range(count)])
+started = time.perf_counter()
+rows = msgspec.msgpack.decode(data, type=list[Row])
+by_subscriber = {row.subscriber: row for row in rows}
+print(time.perf_counter() - started)
+"""
+
+
+def _script(text: str, count: int) -> float:
+    done = subprocess.run(
+        [sys.executable, "-c", text, str(count)], capture_output=True, text=True, check=True
+    )
+    return float(done.stdout)
+
+
+def _fill(daemon: Daemon, count: int) -> float:
+    """Allocate ``count`` subscribers by batches; seconds it took."""
+    started = time.monotonic()
+    with daemon.client(timeout_s=60) as client:
+        for start in range(0, count, BATCH):
+            items = [
+                {"pool_id": "bench", "subscriber_id": f"mac-{i:012x}", "ttl": 86400}
+                for i in range(start, min(start + BATCH, count))
+            ]
+            body = json.dumps({"allocations": items}).encode()
+            answer = client.request("POST", "/api/v1/allocations/batch", body=body)
+            assert answer.expect(200)["failed"] == 0, answer.body[:300]
+    return time.monotonic() - started
+
+
+def _restart(daemon: Daemon, count: int) -> tuple[float, float]:
+    """KILL and start again: seconds until ready, CPU seconds of the process by then."""
+    daemon.kill()
+    started = time.monotonic()
+    daemon.start(limit_s=READY_LIMIT_S)
+    took = time.monotonic() - started
+    cpu = daemon.cpu_seconds()
+    with daemon.client(timeout_s=60) as client:
+        assert client.get("/api/v1/pools/bench/usage").expect(200)["held"] == count
+    return took, cpu
+
+
+def _fixed(name: str, unit: str, values: list[float]) -> Cell:
+    return Cell(name, unit, lambda: statistics.median(values), samples=[(v, 0.0) for v in values])
+
+
+def report(folder: Path, rounds: int, count: int) -> str:
+    """Measure and format."""
+    daemon = Daemon(folder / "nexus").start()
+    with daemon:
+        with daemon.client() as client:
+            client.post("/api/v1/pools", POOL).expect(201)
+        empty = daemon.resident_bytes()
+        fill_s = _fill(daemon, count)
+        grown = (daemon.resident_bytes() - empty) / count
+        restarts, cpus, decodes, after = [], [], [], []
+        for _ in range(rounds):
+            took, cpu = _restart(daemon, count)
+            restarts.append(took)
+            cpus.append(cpu)
+            after.append((daemon.resident_bytes() - empty) / count)
+            decodes.append(_script(DECODE, count))
+        stopping = time.monotonic()
+        assert daemon.stop(limit_s=READY_LIMIT_S) == 0
+        stop_s = time.monotonic() - stopping
+        disk = sum(path.stat().st_size for path in daemon.data_path.rglob("*") if path.is_file())
+    rows = [_script(DICT_ROWS, count)]
+    decode = _fixed("one msgpack decode and index", "s", decodes)
+    dicts = _fixed("a dict per row", "B", rows)
+    label = f"{count:,} allocations"
+    lines = [
+        Line(_fixed(f"resident memory each, {label}", "B", [grown]), None, BYTES_ASKED, True),
+        Line(_fixed("resident memory each, after a restart", "B", after), None, BYTES_ASKED, True),
+        Line(_fixed("resident memory each against plain dicts", "B", [grown]), dicts),
+        Line(_fixed(f"restart after KILL, {label}", "s", restarts), None, RESTART_ASKED_S, True),
+        Line(_fixed("restart against one decode", "s", restarts), decode),
+        Line(_fixed("CPU of that restart", "s", cpus), None),
+    ]
+    notes = [
+        f"Filled in {fill_s:.1f} s by batches of {BATCH} ({count / fill_s:,.0f}/s, one client); "
+        f"stopped by TERM with a snapshot in {stop_s:.1f} s; {disk / count:.0f} B of disk each.",
+    ]
+    return table("A million allocations", lines, notes)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(REPO))
