@@ -52,6 +52,8 @@ class Node:
     def __init__(self, fill: float) -> None:
         self.now = ORIGIN
         self.encoded_bytes = 0
+        self.serial = 0
+        """Every subscriber is a new one, over all samples."""
         config = NodeConfig(
             node_id="bench",
             cluster_id="bench",
@@ -117,12 +119,11 @@ class Node:
     def owners_calls(self, pairs: int) -> float:
         """Release one, allocate another, again and again; CPU seconds."""
         held, rng, slack = self.held, self.rng, self.slack
-        serial = 0
         started = time.process_time()
         for done in range(1, pairs + 1):
             place = rng.randrange(len(held))
-            serial += 1
-            subscriber = f"new-{serial:012x}"
+            self.serial += 1
+            subscriber = f"new-{self.serial:012x}"
             self.call(Allocate("bench", subscriber, ttl_s=86_400 * 20))
             self.call(Release(held[place], "bench"))
             held[place] = subscriber
@@ -138,15 +139,14 @@ class Node:
     def whole_trips(self, pairs: int) -> float:
         """The same through `handle`, replies, audit lines and watch events included."""
         held, rng, slack = self.held, self.rng, self.slack
-        serial = 0
         handle = self.node.handle
         encode = codec.encode_entry
         token = 0
         started = time.process_time()
         for done in range(1, pairs + 1):
             place = rng.randrange(len(held))
-            serial += 1
-            subscriber = f"trip-{serial:012x}"
+            self.serial += 1
+            subscriber = f"trip-{self.serial:012x}"
             for request in (
                 Allocate("bench", subscriber, ttl_s=86_400 * 20),
                 Release(held[place], "bench"),
