@@ -80,9 +80,17 @@ def test_routes_are_documented_and_tested() -> None:
 
 def _path_pattern(template: str) -> re.Pattern[str]:
     """A path of this route as a test would write it, with values or variables as parameters."""
-    tail = template.removeprefix("/api/v1")
-    parts = [r"[^/\s\"']+" if part.startswith("{") else re.escape(part) for part in tail.split("/")]
-    return re.compile("/".join(parts) + r"(?=[\"'?\s\\{]|$)")
+    parts = template.removeprefix("/api/v1").split("/")
+    end = r"(?=[\"'?\s\\{]|$)"
+    patterns = ["/".join(_part_pattern(part) for part in parts) + end]
+    if parts[-1].startswith("{") and parts[-2].startswith("{"):
+        # One variable may stand for the rest of the path, slashes and all.
+        patterns.append("/".join(_part_pattern(part) for part in parts[:-2]) + r"/\{\w+\}" + end)
+    return re.compile("|".join(patterns))
+
+
+def _part_pattern(part: str) -> str:
+    return r"[^/\s\"']+" if part.startswith("{") else re.escape(part)
 
 
 def test_metrics_are_documented_and_tested() -> None:
