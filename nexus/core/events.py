@@ -13,6 +13,10 @@ import msgspec
 from nexus.core.messages import Message
 
 
+class Started(msgspec.Struct, frozen=True, gc=False):
+    """The process runs: the first event of every session."""
+
+
 class ApiRequested(msgspec.Struct, frozen=True, gc=False):
     """A caller asked for an operation; the answer is a `Reply` with the same ``reply_to``."""
 
@@ -70,7 +74,8 @@ class StorageFailed(msgspec.Struct, frozen=True, gc=False):
 
 
 Event = (
-    ApiRequested
+    Started
+    | ApiRequested
     | MessageReceived
     | PeerConnected
     | PeerLost

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, assert_never
 
 from nexus.core.effects import Audit, Broadcast, Effect, Persist, Reply, Send, Watch
-from nexus.core.events import DeadlineReached, Event, Persisted, StorageFailed
+from nexus.core.events import DeadlineReached, Event, Persisted, Started, StorageFailed
 from nexus.driver.ports import Alarm, Clock, Log, Node, Outbox, Transport
 
 WAITING_EVENTS_MAX = 1_000_000
@@ -87,8 +87,8 @@ class Driver:
             self._busy = False
 
     def start(self) -> None:
-        """Let the node see the time once, and set the first alarm."""
-        self.deliver(DeadlineReached())
+        """Begin the node's session, and set the first alarm."""
+        self.deliver(Started())
 
     def stop(self) -> None:
         """No event reaches the node any more; callbacks that are still under way are ignored."""

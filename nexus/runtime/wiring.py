@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
+from itertools import chain
 from random import Random
 from typing import Any
 
@@ -13,6 +14,7 @@ from nexus import codec
 from nexus.config.schema import ServeConfig
 from nexus.core.config import NodeConfig
 from nexus.core.node import NexusNode
+from nexus.core.observed import Observed
 from nexus.driver.ports import Node, Restored
 from nexus.ownership.values import Session
 from nexus.runtime.clock import RealClock, boot_id
@@ -56,16 +58,15 @@ def node_config(config: ServeConfig, identity: Identity) -> NodeConfig:
 
 def make_node(config: ServeConfig, identity: Identity, restored: Restored) -> Made:
     """Restore the node from what the store holds; takes as long as there is to read."""
-    node = NexusNode.restore(
+    node = NexusNode(
         node_config(config, identity),
         rng=Random(secrets.randbits(64)),
-        chunks=map(codec.decode_entry, restored.snapshot),
-        entries=map(codec.decode_entry, restored.entries),
         now=RealClock().read(),
+        restored=map(codec.decode_entry, chain(restored.snapshot, restored.entries)),
     )
     return Made(
         node=node,
         encode=codec.encode_entry,
-        chunks=lambda: map(codec.encode_entry, node.snapshot_chunks()),
-        source=node if hasattr(node, "pool_usages") else None,
+        chunks=lambda: map(codec.encode_entry, node.snapshot_entries()),
+        source=Observed(node),
     )

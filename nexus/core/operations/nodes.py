@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
+from nexus.core.calls import Call, Services
+from nexus.core.decided import MemberDraining, MemberFenced
+from nexus.core.members import Member
+from nexus.core.paging import check_limit
+from nexus.errors import NexusError
+from nexus.model.time import NS_PER_US
+from nexus.model.views import HashringView, NodeView, Page, ReadyView
+
 
 class ListNodes(msgspec.Struct, frozen=True):
     """Answer: `Page[NodeView]` by id."""
@@ -43,3 +51,128 @@ class GetHashring(msgspec.Struct, frozen=True):
 
 class GetReadiness(msgspec.Struct, frozen=True):
     """Answer: `ReadyView`."""
+
+
+def _require(node: Services, node_id: str) -> Member:
+    member = node.members.get(node_id)
+    if member is None:
+        raise NexusError("node_not_found", f"node not found: {node_id}")
+    return member
+
+
+def owned_counts(node: Services) -> dict[str, int]:
+    """Shards by owner, as far as this node knows."""
+    counts: dict[str, int] = {}
+    for pool in node.book.by_id.values():
+        for shard in pool.shards:
+            owner = node.ctx.me if shard.owner is not None else shard.known_owner
+            if owner is not None:
+                counts[owner] = counts.get(owner, 0) + 1
+    return counts
+
+
+def member_view(node: Services, member: Member, shards: int) -> NodeView:
+    now_us = node.ctx.now.wall_us
+    heard_us = now_us if member.id == node.ctx.me else node.members.heard.get(member.id, 0)
+    return NodeView(
+        member.id,
+        member.role,
+        node.members.status(member.id),
+        heard_us + node.ctx.config.offline_after_ns // NS_PER_US,
+        {},
+        member.weight,
+        shards,
+    )
+
+
+def list_nodes(node: Services, request: ListNodes, call: Call) -> None:
+    """Members by id; the cursor is the last id told."""
+    limit = check_limit(request.limit)
+    counts = owned_counts(node)
+    members = [m for m in node.members.all() if m.id > (request.cursor or "")]
+    chosen = members[:limit]
+    cursor = chosen[-1].id if len(members) > limit else None
+    views = tuple(member_view(node, member, counts.get(member.id, 0)) for member in chosen)
+    node.answer(call, Page(views, len(node.members.all()), cursor))
+
+
+def get_node(node: Services, request: GetNode, call: Call) -> None:
+    """One member."""
+    member = _require(node, request.node_id)
+    node.answer(call, member_view(node, member, owned_counts(node).get(member.id, 0)))
+
+
+def heartbeat(node: Services, request: Heartbeat, call: Call) -> None:
+    """A member says that it lives."""
+    member = _require(node, request.node_id)
+    node.members.heard[member.id] = node.ctx.now.wall_us
+    node.members.judge(member.id, "online")
+    node.answer(call, member_view(node, member, owned_counts(node).get(member.id, 0)))
+
+
+def drain(node: Services, request: DrainNode, call: Call) -> None:
+    """Decide that a member gives its shards back (R12)."""
+    _require(node, request.node_id)
+    node.decide(
+        MemberDraining(request.node_id, draining=True), call, _then_show(node, request, call)
+    )
+
+
+def fence(node: Services, request: FenceNode, call: Call) -> None:
+    """Decide that a registration counts no more, on an operator's statement (R15 ii)."""
+    member = _require(node, request.node_id)
+    node.decide(
+        MemberFenced(request.node_id, member.registration, request.statement),
+        call,
+        _then_show(node, request, call),
+    )
+
+
+class _then_show:  # noqa: N801 - reads as a step
+    """Answer with the member as it is after the decision."""
+
+    def __init__(self, node: Services, request: DrainNode | FenceNode, call: Call) -> None:
+        self.node = node
+        self.node_id = request.node_id
+        self.call = call
+
+    def __call__(self, outcome: object) -> None:
+        if isinstance(outcome, NexusError):
+            self.node.answer(self.call, outcome)
+            return
+        member = _require(self.node, self.node_id)
+        counts = owned_counts(self.node)
+        self.node.answer(self.call, member_view(self.node, member, counts.get(member.id, 0)))
+
+
+def hashring(node: Services, request: GetHashring, call: Call) -> None:
+    """Placement at a glance: proposed shards of every member that may own."""
+    del request
+    counts: dict[str, int] = {}
+    for pool in node.book.by_id.values():
+        for owner in node.placement.table(pool).owners():
+            if owner is not None:
+                counts[owner] = counts.get(owner, 0) + 1
+    views = tuple(
+        member_view(node, member, counts.get(member.id, 0)) for member in node.members.owners()
+    )
+    node.answer(call, HashringView(views, 1.25, node.members.version))
+
+
+def readiness(node: Services, request: GetReadiness, call: Call) -> None:
+    """Whether this node can do its work, and why not."""
+    del request
+    reasons: list[str] = []
+    if node.ctx.storage_failed is not None:
+        reasons.append(f"storage failed: {node.ctx.storage_failed}")
+    if node.owning.superseded:
+        reasons.append("a newer session of this member was seen")
+    waiting = sum(
+        1
+        for pool in node.book.by_id.values()
+        for shard in pool.shards
+        if shard.owner is not None and shard.owner.hold_until == 0
+    )
+    if waiting:
+        reasons.append(f"{waiting} shards wait for a majority")
+    node.answer(call, ReadyView(not reasons, tuple(reasons)))

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 import msgspec
 
+from nexus.core.calls import Call, Services
+from nexus.core.finding import find_row, owner_of_row, refuse_writes
+
 
 class Release(msgspec.Struct, frozen=True, gc=False):
     """Answer: `Done`; allocation_not_found, pool_not_found."""
 
     subscriber_id: str
     pool_id: str | None = None
+
+
+def run(node: Services, request: Release, call: Call) -> None:
+    """Close the record; the answer waits for a quorum that holds the closing (R8 d)."""
+    refuse_writes(node)
+    pool, row = find_row(node, request.subscriber_id, request.pool_id)
+    if not owner_of_row(node, pool, row, call):
+        return
+    pending = node.leasing.release(call.reply_to, pool, row, call.cause_id, call.actor)
+    pending.origin = call.origin
+    node.telling.start(pending)

@@ -1,0 +1,72 @@
+"""A caller's request on its way, and what operations may use of a node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+
+from nexus.core.book import PoolBook
+from nexus.core.catalog import Catalog
+from nexus.core.context import Context
+from nexus.core.history import History
+from nexus.core.leasing import Leasing
+from nexus.core.members import Members
+from nexus.core.owning import Owning
+from nexus.core.placement import Placement
+from nexus.core.telling import Telling
+
+
+class Call(msgspec.Struct, gc=False):
+    """Whom to answer, and why; ``hops`` counts forwards between members."""
+
+    reply_to: int
+    cause_id: str
+    actor: str
+    request: Any = None
+    hops: int = 0
+    due_ns: int = 0
+    """Monotonic instant at which waiting for a grant ends; 0: it has not waited yet."""
+    origin: tuple[str, int] | None = None
+    """(member, forward number) where the call came from another member."""
+    collector: Any = None
+    place: int = 0
+
+
+class Services(Protocol):
+    """The node, as its operations see it."""
+
+    ctx: Context
+    book: PoolBook
+    members: Members
+    catalog: Catalog
+    leasing: Leasing
+    telling: Telling
+    owning: Owning
+    placement: Placement
+    history: History
+
+    def answer(self, call: Call, result: Any) -> None:
+        """Answer now (nothing that needs the disk first)."""
+        ...
+
+    def decide(self, op: Any, call: Call, answer: Callable[[Any], None] | None = None) -> None:
+        """Have an operation decided, then answer with its outcome."""
+        ...
+
+    def wait_for_grant(self, call: Call) -> None:
+        """Try the call again when shards begin to serve; refuse it after `grant_wait`."""
+        ...
+
+    def forward(self, to: str, call: Call) -> None:
+        """Let another member answer."""
+        ...
+
+    def reachable(self, member: str) -> bool:
+        """The transport reaches the member, as far as is known."""
+        ...
+
+    def run(self, call: Call) -> None:
+        """Run (again) what a call asks for."""
+        ...

@@ -1,0 +1,373 @@
+"""A candidate's way to a shard: prepare, accept, read, base (R1-R3, R8 c, R15).
+
+One campaign is one ballot for any number of shards; every shard goes its own way through the
+phases as answers arrive, counted once per voter.  What a campaign has won becomes an `OwnerShard`
+and is served after its base is replicated and a majority has renewed it (R4), which is
+`nexus.core.owning`'s part.
+"""
+
+from __future__ import annotations
+
+from nexus.core.book import PoolBook
+from nexus.core.context import Context
+from nexus.core.entries import OwnerWritten, RowsWritten
+from nexus.core.messages import (
+    AcceptShards,
+    PrepareShards,
+    Promise,
+    ReadShards,
+    ShardRead,
+    ShardsAccepted,
+    ShardsPromised,
+    ShardsRead,
+)
+from nexus.model.time import NS_PER_MS
+from nexus.ownership import configuration, holding, records, register
+from nexus.ownership.pool_state import PoolState
+from nexus.ownership.shard import BASING, FLAG_DOUBTFUL, HELD, READING, OwnerShard, Row, Shard
+from nexus.ownership.values import Ballot, Grant
+
+Key = tuple[int, int]
+
+SHARDS_PER_MESSAGE = 512
+BACKOFF_MAX_NS = 10_000 * NS_PER_MS
+"""A candidate that is refused tries again after `retry_ns`, doubling up to this."""
+CAMPAIGNS_MAX = 16
+"""Campaigns under way at once; the oldest is given up for a new one."""
+
+
+class _Campaign:
+    """One ballot and how far each of its shards is."""
+
+    __slots__ = ("accepted", "ballot", "due_ns", "grants", "promises", "shards")
+
+    def __init__(self, ballot: Ballot, shards: list[Key], due_ns: int) -> None:
+        self.ballot = ballot
+        self.shards: dict[Key, None] = dict.fromkeys(shards)
+        self.promises: dict[Key, dict[str, Promise]] = {key: {} for key in shards}
+        self.grants: dict[Key, Grant] = {}
+        self.accepted: dict[Key, dict[str, None]] = {}
+        self.due_ns = due_ns
+
+
+class Campaigns:
+    """This node's candidacies."""
+
+    def __init__(self, ctx: Context, book: PoolBook) -> None:
+        self.ctx = ctx
+        self.book = book
+        self.registration = 1
+        self.running: dict[int, _Campaign] = {}
+        """By ballot counter; a counter is used once per node."""
+        self.counter = 0
+        self.backoff: dict[Key, tuple[int, int]] = {}
+        """shard -> (monotonic instant of the next try, delay used)."""
+        self.reads: dict[Key, dict[str, ShardRead]] = {}
+        self.based: list[Shard] = []
+        """Shards whose base was just written; the owner pushes it."""
+
+    # --- prepare and accept ------------------------------------------------------------------
+
+    def start(self, keys: list[Key]) -> None:
+        """Try for shards that placement gives this node and nobody is known to serve."""
+        now = self.ctx.now.mono_ns
+        busy = {key for campaign in self.running.values() for key in campaign.shards}
+        ready = [key for key in keys if key not in busy and self.backoff.get(key, (0, 0))[0] <= now]
+        if not ready:
+            return
+        self._new_counter(ready)
+        session = self.ctx.config.session.counter
+        ballot = Ballot(self.counter, self.ctx.me, self.ctx.config.incarnation, session)
+        if len(self.running) >= CAMPAIGNS_MAX:
+            del self.running[min(self.running)]
+        self.running[self.counter] = _Campaign(ballot, ready, now + 4 * self.ctx.config.retry_ns)
+        self._send_prepare(ballot, ready)
+        self.ctx.timers.set_earlier("campaigns", now + self.ctx.config.retry_ns)
+
+    def _new_counter(self, keys: list[Key]) -> None:
+        """Above everything this node has seen of these shards (R2)."""
+        for key in keys:
+            shard = self.book.shard(key)
+            if shard is not None:
+                voter = shard.voter
+                self.counter = max(
+                    self.counter,
+                    voter.promised.counter,
+                    voter.epoch.counter,
+                    shard.floor,
+                    shard.have_epoch,
+                )
+        self.counter += 1
+
+    def _send_prepare(self, ballot: Ballot, keys: list[Key]) -> None:
+        number = self.ctx.configuration.number
+        for first in range(0, len(keys), SHARDS_PER_MESSAGE):
+            part = tuple(keys[first : first + SHARDS_PER_MESSAGE])
+            message = PrepareShards(number, ballot, self.registration, part)
+            for voter in self.ctx.configuration.voters:
+                self.ctx.send(voter, message)
+
+    def on_promised(self, sender: str, message: ShardsPromised) -> None:
+        """Voters promise or refuse; propose grants where a quorum promised."""
+        campaign = self.running.get(message.ballot.counter)
+        if (
+            campaign is None
+            or campaign.ballot != message.ballot
+            or not self._ours(message.config_no)
+        ):
+            return
+        grants: list[tuple[Key, Grant]] = []
+        for promise in message.promises:
+            key = promise.shard
+            if key not in campaign.shards or key in campaign.grants:
+                continue
+            if promise.refused:
+                self.counter = max(self.counter, promise.promised.counter)
+                self._refused(campaign, key)
+                continue
+            promises = campaign.promises[key]
+            promises[sender] = promise
+            if configuration.r21b_quorum(self.ctx.configuration, register.r2_distinct(promises)):
+                grant = self._grant(campaign.ballot, key, promises)
+                if grant is not None:
+                    campaign.grants[key] = grant
+                    campaign.accepted[key] = {}
+                    grants.append((key, grant))
+        if grants:
+            accept = AcceptShards(message.config_no, campaign.ballot, tuple(grants))
+            for voter in self.ctx.configuration.voters:
+                self.ctx.send(voter, accept)
+        self._forget_if_done(campaign)
+
+    def _grant(self, ballot: Ballot, key: Key, promises: dict[str, Promise]) -> Grant | None:
+        pool = self.book.by_no.get(key[0])
+        if pool is None or pool.retired_us is not None:
+            return None
+        duty = register.r15_duty_or(promise.duty for promise in promises.values())
+        return Grant(
+            ballot,
+            self.ctx.me,
+            self.registration,
+            self.ctx.config.incarnation,
+            self.horizon_ns(pool),
+            duty,
+        )
+
+    def horizon_ns(self, pool: PoolState) -> int | None:
+        """H of a grant to this node: by the pool, else by this node's role."""
+        spec = pool.spec
+        config = self.ctx.config
+        if spec.pinned:
+            return None
+        if spec.horizon is not None:
+            return spec.horizon * 1_000_000_000
+        if spec.fast_failover:
+            return config.fast_failover_horizon_ns
+        return config.edge_horizon_ns if config.role == "edge" else config.core_horizon_ns
+
+    def _refused(self, campaign: _Campaign, key: Key) -> None:
+        """One voter said no; a quorum may still say yes, else try again later."""
+        delay = self.backoff.get(key, (0, 0))[1]
+        delay = min(max(2 * delay, self.ctx.config.retry_ns), BACKOFF_MAX_NS)
+        jitter = self.ctx.rng.randrange(delay)
+        self.backoff[key] = (self.ctx.now.mono_ns + delay // 2 + jitter, delay)
+        del campaign
+
+    def on_accepted(self, sender: str, message: ShardsAccepted) -> list[Shard]:
+        """Voters accepted; shards that a quorum has granted become ours, to be read first."""
+        campaign = self.running.get(message.ballot.counter)
+        if (
+            campaign is None
+            or campaign.ballot != message.ballot
+            or not self._ours(message.config_no)
+        ):
+            return []
+        won: list[Shard] = []
+        for key, refused, promised in message.results:
+            if key not in campaign.grants:
+                continue
+            if refused:
+                self.counter = max(self.counter, promised.counter)
+                self._refused(campaign, key)
+                continue
+            campaign.accepted[key][sender] = None
+            if configuration.r21b_quorum(
+                self.ctx.configuration, register.r2_distinct(campaign.accepted[key])
+            ):
+                shard = self._won(key, campaign.grants[key])
+                campaign.shards.pop(key, None)
+                campaign.grants.pop(key)
+                if shard is not None:
+                    won.append(shard)
+        if won:
+            self.ask_reads(won)
+        self._forget_if_done(campaign)
+        return won
+
+    def _won(self, key: Key, grant: Grant) -> Shard | None:
+        pool = self.book.by_no.get(key[0])
+        shard = self.book.shard(key)
+        if shard is None or pool is None or pool.retired_us is not None:
+            return None
+        if shard.owner is not None and shard.owner.grant.epoch >= grant.epoch:
+            return None
+        if shard.owner is not None:
+            pool.drop_free_maps(shard)
+        owner = OwnerShard(grant)
+        shard.owner = owner
+        shard.known_owner = self.ctx.me
+        self.backoff.pop(key, None)
+        self.persist_owner(shard, owner)
+        return shard
+
+    def _forget_if_done(self, campaign: _Campaign) -> None:
+        if not campaign.shards:
+            self.running.pop(campaign.ballot.counter, None)
+
+    def _ours(self, config_no: int) -> bool:
+        """Answers of another configuration do not count (R21)."""
+        return config_no == self.ctx.configuration.number
+
+    def tick(self) -> None:
+        """Give up campaigns that got no quorum in time; ask again for reads that are missing."""
+        now = self.ctx.now.mono_ns
+        for counter in [c for c, campaign in self.running.items() if campaign.due_ns <= now]:
+            campaign = self.running.pop(counter)
+            for key in campaign.shards:
+                self._refused(campaign, key)
+        reading = [
+            shard
+            for pool in self.book.by_no.values()
+            for shard in pool.shards
+            if shard.owner is not None and shard.owner.state == READING
+        ]
+        if reading:
+            self.ask_reads(reading)
+        if self.running or reading:
+            self.ctx.timers.set_earlier("campaigns", now + self.ctx.config.retry_ns)
+
+    def reset(self) -> None:
+        """The voters changed: answers so far are of the old configuration (R21)."""
+        self.running.clear()
+        self.reads.clear()
+        self.backoff.clear()
+
+    # --- read and base (R8 c) ----------------------------------------------------------------
+
+    def ask_reads(self, shards: list[Shard]) -> None:
+        """Ask all voters for the records of shards that we have been granted."""
+        by_ballot: dict[Ballot, list[Shard]] = {}
+        for shard in shards:
+            assert shard.owner is not None
+            by_ballot.setdefault(shard.owner.grant.epoch, []).append(shard)
+        number = self.ctx.configuration.number
+        for ballot, group in by_ballot.items():
+            for first in range(0, len(group), SHARDS_PER_MESSAGE):
+                wanted = tuple(
+                    (shard.key, shard.floor, shard.fingerprint)
+                    for shard in group[first : first + SHARDS_PER_MESSAGE]
+                )
+                for voter in self.ctx.configuration.voters:
+                    self.ctx.send(voter, ReadShards(number, ballot, wanted))
+        self.ctx.timers.set_earlier("campaigns", self.ctx.now.mono_ns + self.ctx.config.retry_ns)
+
+    def on_read(self, sender: str, message: ShardsRead) -> None:
+        """Voters tell their records; with a quorum of them the base can be written."""
+        if not self._ours(message.config_no):
+            return
+        for read in message.reads:
+            shard = self.book.shard(read.shard)
+            if read.refused or shard is None or shard.owner is None:
+                continue
+            owner = shard.owner
+            if owner.state != READING or owner.grant.epoch != message.ballot:
+                continue
+            reads = self.reads.setdefault(read.shard, {})
+            reads[sender] = read
+            if configuration.r21b_quorum(self.ctx.configuration, register.r2_distinct(reads)):
+                del self.reads[read.shard]
+                self._write_base(self.book.by_no[read.shard[0]], shard, owner, reads)
+
+    def _write_base(
+        self, pool: PoolState, shard: Shard, owner: OwnerShard, reads: dict[str, ShardRead]
+    ) -> None:
+        """Union of what a quorum holds, written again under our epoch."""
+        ctx = self.ctx
+        clocks = ctx.clocks
+        floor = max([shard.floor, *(read.floor for read in reads.values())])
+        parts: list[list[Row]] = [list(shard.rows)]
+        for read in reads.values():
+            parts.append(
+                [
+                    records.from_wire(wire, clocks.told, clocks.slow, ctx.config.drift_ppm)
+                    for wire in read.rows
+                ]
+            )
+            owner.confirm = max(owner.confirm, read.last_commit)
+        union = records.r8c_union(parts, floor)
+        self._check_seal(shard, union, reads)
+        for row in list(shard.rows):
+            kept = union.get(row.index)
+            if kept is None:
+                pool.forget(shard, row)
+        for row in union.values():
+            if shard.rows.get(row.index) is not row:
+                pool.merge(shard, row)
+        if owner.grant.quarantine:
+            for row in union.values():
+                if row.length == HELD and not holding.r15_may_confirm(owner, row):
+                    row.flags |= FLAG_DOUBTFUL
+        self._rewrite(pool, shard, owner, union)
+
+    def _rewrite(
+        self, pool: PoolState, shard: Shard, owner: OwnerShard, union: dict[int, Row]
+    ) -> None:
+        ctx = self.ctx
+        epoch = owner.grant.epoch.counter
+        base = records.r8c_base(union, epoch, ctx.clocks.slow)
+        carried = {row.index for row in base}
+        for row in union.values():
+            if row.index not in carried:
+                pool.forget(shard, row)
+        shard.digest = None
+        owner.seq = owner.base_end = len(base)
+        owner.tail = {row.seq: row.index for row in base}
+        owner.state = BASING
+        shard.have_epoch, shard.have_seq = epoch, owner.seq
+        if base:
+            ctx.persist(RowsWritten(pool.pool_no, tuple(base)))
+        self.persist_owner(shard, owner)
+        self.based.append(shard)
+
+    def _check_seal(self, shard: Shard, union: dict[int, Row], reads: dict[str, ShardRead]) -> None:
+        """R12: a drained owner sealed what it left; we must have read exactly that."""
+        seals = [read.seal for read in reads.values() if read.seal is not None]
+        if not seals:
+            return
+        seal = max(seals, key=lambda one: one.epoch)
+        newest = max((row.epoch for row in union.values()), default=0)
+        if newest > seal.epoch.counter:
+            return
+        if not records.r12_digest_matches(seal, union):
+            self.ctx.audit(
+                "SEAL_MISMATCH",
+                "nexus",
+                "takeover",
+                f"shards/{shard.pool_no}/{shard.index}",
+                epoch=seal.epoch.counter,
+            )
+
+    def persist_owner(self, shard: Shard, owner: OwnerShard) -> None:
+        """Write the owner's part of a grant."""
+        self.ctx.persist(
+            OwnerWritten(
+                shard.pool_no,
+                shard.index,
+                owner.grant.epoch,
+                owner.grant,
+                owner.state,
+                owner.base_end,
+                owner.confirm,
+                owner.seal,
+            )
+        )

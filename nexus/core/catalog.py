@@ -1,0 +1,296 @@
+"""Execute decided operations: pools, members, devices.
+
+Deterministic: the same operations in the same order give the same catalogue on every node.  What
+an operation then means for this node's own shards (fences, draining, rows of a deleted pool) is
+done here too, by calling the parts that own them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, assert_never
+
+import msgspec
+
+from nexus.core.book import PoolBook
+from nexus.core.context import Context
+from nexus.core.decided import (
+    DeviceOp,
+    DiskLost,
+    MemberAdmitted,
+    MemberDraining,
+    MemberFenced,
+    PoolGone,
+    PoolMade,
+    Proposal,
+)
+from nexus.core.entries import RowsWritten
+from nexus.core.members import Member, Members
+from nexus.core.pool_record import PoolRecord
+from nexus.core.shaping import pool_view
+from nexus.devices.registry import DeviceRegistry
+from nexus.errors import NexusError
+from nexus.model.views import Done, PoolView
+from nexus.ownership import records
+from nexus.ownership.pool_state import PoolState
+from nexus.ownership.shard import CLOSED, FLAG_FREE, HELD, SESSION, Row
+from nexus.resources import geometry
+
+
+class Catalog:
+    """Everything decided, and its execution."""
+
+    def __init__(self, ctx: Context, book: PoolBook, members: Members) -> None:
+        self.ctx = ctx
+        self.book = book
+        self.members = members
+        self.devices = DeviceRegistry()
+        self.on_pool_gone: Callable[[PoolState], None] = _nothing
+        self.on_placement: Callable[[], None] = _nothing
+        self.on_fenced: Callable[[str, int], None] = _nothing
+        self.on_disk_lost: Callable[[str, int], None] = _nothing
+        self.on_drain: Callable[[str, bool], None] = _nothing
+
+    def execute(self, number: int, proposal: Proposal) -> Any:
+        """Carry out one decided operation; returns its outcome (a `NexusError` is returned)."""
+        op = proposal.op
+        match op:
+            case PoolMade():
+                return self._make_pool(number, op, proposal)
+            case PoolGone():
+                return self._delete_pool(op, proposal)
+            case MemberAdmitted():
+                return self._admit(op, proposal)
+            case MemberDraining():
+                return self._drain(op, proposal)
+            case MemberFenced():
+                return self._fence(op, proposal)
+            case DiskLost():
+                return self._disk_lost(op, proposal)
+            case DeviceOp():
+                return self._device(op, proposal)
+            case _:
+                assert_never(op)
+
+    # --- pools -------------------------------------------------------------------------------
+
+    def _make_pool(self, number: int, op: PoolMade, proposal: Proposal) -> PoolView | NexusError:
+        spec = op.spec
+        known = self.book.by_id.get(spec.id)
+        if known is not None:
+            if known.spec == spec:
+                return pool_view(known)
+            return NexusError("pool_exists", f"pool {spec.id} exists with another definition")
+        shape = geometry(spec)
+        for other in self.book.by_id.values():
+            if other.geometry.overlaps(shape) and not (
+                spec.allow_overlap and other.spec.allow_overlap
+            ):
+                return NexusError(
+                    "pool_overlaps", f"the range overlaps pool {other.spec.id} of the same type"
+                )
+        generation = self.book.generations.get(spec.id, 0) + 1
+        pool = PoolState(number, generation, spec, shape, op.at_us)
+        self.book.add(pool)
+        self._inherit_blocks(pool)
+        view = pool_view(pool, created=True)
+        self._announce("put", "POOL_CREATED", f"pools/{spec.id}", proposal, view, type=spec.type)
+        self.on_placement()
+        return view
+
+    def _inherit_blocks(self, pool: PoolState) -> None:
+        """R10 outlives pools: what a deleted pool over this range told still blocks here."""
+        slow = self.ctx.clocks.slow
+        rows: list[Row] = []
+        for old in self.book.by_no.values():
+            if old.retired_us is None or not old.geometry.overlaps(pool.geometry):
+                continue
+            if pool.spec.allow_overlap and old.spec.id != pool.spec.id:
+                continue
+            for row in old.rows_after(-1):
+                if row.length == CLOSED and not row.flags & FLAG_FREE and row.blocked > slow:
+                    rows.extend(self._blocked_units(old, row, pool))
+        for row in rows:
+            pool.merge(pool.shard_at(row.index), row)
+        if rows:
+            self.ctx.persist(RowsWritten(pool.pool_no, tuple(rows)))
+
+    def _blocked_units(self, old: PoolState, row: Row, pool: PoolState) -> list[Row]:
+        start, stop = old.geometry.absolute(row.index)
+        blocked: list[Row] = []
+        low, high = pool.geometry.space()
+        start, stop = max(start, low), min(stop, high)
+        while start < stop:
+            index = pool.geometry.index_at(start)
+            if index is None:
+                break
+            seen = pool.row_at(index)
+            until = max(row.blocked, seen.blocked if seen is not None else 0)
+            blocked.append(
+                Row(
+                    index,
+                    row.subscriber,
+                    0,
+                    0,
+                    CLOSED,
+                    SESSION,
+                    0,
+                    0,
+                    until,
+                    row.created_us,
+                )
+            )
+            start = pool.geometry.absolute(index)[1]
+        return blocked
+
+    def _delete_pool(self, op: PoolGone, proposal: Proposal) -> Done | NexusError:
+        pool = self.book.by_id.get(op.pool_id)
+        if pool is None:
+            return NexusError("pool_not_found", f"pool not found: {op.pool_id}")
+        self.on_pool_gone(pool)
+        self.retire(pool, op.at_us)
+        self._announce("delete", "POOL_DELETED", f"pools/{op.pool_id}", proposal, None)
+        return Done()
+
+    def retire(self, pool: PoolState, at_us: int) -> None:
+        """Close every open row of a deleted pool; what was told of it stays blocked.
+
+        A permanent allocation counts as released by the operator.  Replaying the deletion comes
+        to the same or a later instant, which is the safe side.
+        """
+        ctx = self.ctx
+        slow = ctx.clocks.slow
+        self.book.retire(pool, at_us)
+        for row in [row for row in pool.rows_after(-1) if row.length == HELD]:
+            shard = pool.shard_at(row.index)
+            if row.ends == 0:
+                reuse_at = records.r10_reuse_after_release(row, slow, pool.cooldown_ns)
+            else:
+                reuse_at = records.r10_reuse_at(
+                    row, slow, ctx.config.drift_ppm, ctx.config.ack_limit_ns, pool.cooldown_ns
+                )
+            pool.close(shard, row, row.epoch, row.seq, reuse_at)
+
+    def load_pool(self, record: PoolRecord) -> PoolState:
+        """Make a pool of a snapshot or a catalogue message."""
+        pool = PoolState(
+            record.pool_no,
+            record.generation,
+            record.spec,
+            geometry(record.spec),
+            record.created_us,
+        )
+        self.book.add(pool)
+        if record.retired_us is not None:
+            self.book.retire(pool, record.retired_us)
+        return pool
+
+    # --- members -----------------------------------------------------------------------------
+
+    def _admit(self, op: MemberAdmitted, proposal: Proposal) -> Any:
+        known = self.members.get(op.member_id)
+        registration = known.registration + 1 if known is not None else 1
+        fenced = registration - 1
+        self.members.add(
+            Member(op.member_id, op.role, op.weight, registration, op.incarnation, fenced)
+        )
+        self._announce("put", "NODE_JOINED", f"nodes/{op.member_id}", proposal, None, role=op.role)
+        if known is not None:
+            self.on_fenced(op.member_id, fenced)
+        self.on_placement()
+        return registration
+
+    def _drain(self, op: MemberDraining, proposal: Proposal) -> Any:
+        member = self.members.get(op.member_id)
+        if member is None:
+            return NexusError("node_not_found", f"node not found: {op.member_id}")
+        if op.draining and self._last_owner(member):
+            return NexusError("last_owner", f"{op.member_id} is the only member that can own")
+        self.members.add(msgspec.structs.replace(member, draining=op.draining))
+        self._announce(
+            "put", "ADMIN_ACTION", f"nodes/{op.member_id}", proposal, None, draining=op.draining
+        )
+        self.on_drain(op.member_id, op.draining)
+        self.on_placement()
+        return None
+
+    def _fence(self, op: MemberFenced, proposal: Proposal) -> Any:
+        member = self.members.get(op.member_id)
+        if member is None:
+            return NexusError("node_not_found", f"node not found: {op.member_id}")
+        if self._last_owner(member):
+            return NexusError("last_owner", f"{op.member_id} is the only member that can own")
+        upto = max(member.fenced_upto, op.registration)
+        self.members.add(msgspec.structs.replace(member, fenced_upto=upto))
+        self._announce(
+            "put",
+            "NODE_FENCED",
+            f"nodes/{op.member_id}",
+            proposal,
+            None,
+            statement=op.statement,
+            registration=op.registration,
+        )
+        self.on_fenced(op.member_id, upto)
+        self.on_placement()
+        return None
+
+    def _last_owner(self, member: Member) -> bool:
+        """Nobody else could own its shards; decided facts only, so that all nodes agree."""
+        return not any(
+            other.id != member.id
+            and other.role != "read"
+            and not other.draining
+            and other.registration > other.fenced_upto
+            for other in self.members.all()
+        )
+
+    def _disk_lost(self, op: DiskLost, proposal: Proposal) -> Any:
+        member = self.members.get(op.member_id)
+        if member is None:
+            return NexusError("node_not_found", f"node not found: {op.member_id}")
+        self.members.add(msgspec.structs.replace(member, incarnation=op.incarnation))
+        self._announce(
+            "put",
+            "NODE_DISK_LOST",
+            f"nodes/{op.member_id}",
+            proposal,
+            None,
+            incarnation=op.incarnation,
+        )
+        self.on_disk_lost(op.member_id, op.incarnation)
+        return None
+
+    # --- devices -----------------------------------------------------------------------------
+
+    def _device(self, op: DeviceOp, proposal: Proposal) -> Any:
+        executed = self.devices.execute(op.request, op.at_us)
+        action = "DEVICE_" + type(op.request).__name__.upper()
+        for change in executed.changes:
+            for kind, key, value in change.watch_events():
+                self._announce(kind, action, key, proposal, value, serial=change.serial)
+        return executed.outcome
+
+    # --- telling -----------------------------------------------------------------------------
+
+    def _announce(
+        self,
+        kind: str,
+        action: str,
+        key: str,
+        proposal: Proposal,
+        value: Any,
+        **detail: Any,
+    ) -> None:
+        """Watchers everywhere hear of it; the audit line is written where it was asked for."""
+        self.ctx.when_durable(self._announced, (kind, action, key, proposal, value, detail))
+
+    def _announced(self, argument: tuple[str, str, str, Proposal, Any, dict[str, Any]]) -> None:
+        kind, action, key, proposal, value, detail = argument
+        self.ctx.watch(kind, key, value)
+        if proposal.node == self.ctx.me:
+            self.ctx.audit(action, proposal.actor, proposal.cause_id, key, **detail)
+
+
+def _nothing(*_: Any) -> None:
+    """Default of a hook that nobody has taken."""

@@ -1,0 +1,171 @@
+"""What the parts of a node share: identity, time, randomness, and the way effects leave.
+
+The one rule that every part obeys by using this: nothing that depends on an entry leaves before
+the entry is on disk.  `persist` opens the event's one `Persist`; `when_durable` keeps a step back
+until its token is reported; `send` does so for messages.  Messages to ourselves take the same
+way, so a lone node runs the code of a cluster.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from nexus.core.config import NodeConfig
+from nexus.core.effects import Audit, Broadcast, Effect, Persist, Reply, Send, Watch
+from nexus.core.entries import ClockRead
+from nexus.core.messages import Message
+from nexus.core.timers import Timers
+from nexus.model.time import NS_PER_S, Instant
+from nexus.ownership import configuration
+from nexus.ownership.clocks import NodeClocks
+from nexus.ownership.configuration import Configuration
+
+CLOCK_ENTRY_NS = NS_PER_S
+"""The log gets a `ClockRead` with the first entries after this time."""
+PARKED_MAX = 1 << 20
+"""Steps that wait for the disk; above it the node answers nothing new (a disk that slow is dead)."""
+
+Step = Callable[[Any], None]
+
+
+class Context:
+    """Owned by one `NexusNode`; parts hold a reference and change it only through its methods."""
+
+    def __init__(self, config: NodeConfig, node_clocks: NodeClocks, rng: Random) -> None:
+        self.config = config
+        self.me = config.node_id
+        self.clocks = node_clocks
+        self.rng = rng
+        self.timers = Timers()
+        self.configuration: Configuration = configuration.stable(1, (config.node_id,))
+        self.complete = True
+        """This voter has copied what it must know (R21 c); an incomplete one answers nothing."""
+        self.replaying = False
+        """The log is being replayed: nothing is written, said or done to others."""
+        self.storage_failed: str | None = None
+        self.effects: list[Effect] = []
+        self.inbox: deque[Message] = deque()
+        self.token = 0
+        self.durable = 0
+        self._entries: list[Any] = []
+        self._parked: deque[tuple[int, Step, Any]] = deque()
+        self._clock_entry_at = 0
+
+    # --- time --------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> Instant:
+        """The reading that came with the event being handled."""
+        return self.clocks.now
+
+    # --- the disk ----------------------------------------------------------------------------
+
+    def persist(self, entry: Any) -> int:
+        """Append an entry to this event's `Persist`; returns its token.
+
+        Rows inside are encoded by the driver when the event ends, not now.
+        """
+        if self.replaying:
+            return self.token
+        if not self._entries:
+            self.token += 1
+            if self.clocks.slow >= self._clock_entry_at:
+                self._clock_entry_at = self.clocks.slow + CLOCK_ENTRY_NS
+                self._entries.append(ClockRead(self.clocks.mark(self.config.boot_id)))
+        self._entries.append(entry)
+        return self.token
+
+    def when_durable(self, step: Step, argument: Any) -> None:
+        """Take a step once everything persisted so far is on disk."""
+        if self.replaying:
+            return
+        if self.token == self.durable:
+            step(argument)
+        else:
+            self._parked.append((self.token, step, argument))
+
+    def durable_upto(self, token: int) -> None:
+        """The disk reports; take the steps that waited for it, in order."""
+        self.durable = max(self.durable, token)
+        parked = self._parked
+        while parked and parked[0][0] <= self.durable:
+            _, step, argument = parked.popleft()
+            step(argument)
+
+    @property
+    def parked_count(self) -> int:
+        """Steps waiting for the disk."""
+        return len(self._parked)
+
+    def fail_storage(self, reason: str) -> list[Any]:
+        """No entry will become durable any more; returns the arguments of steps given up."""
+        self.storage_failed = reason
+        given_up = [argument for _, _, argument in self._parked]
+        self._parked.clear()
+        return given_up
+
+    # --- the world ---------------------------------------------------------------------------
+
+    def send(self, to: str, message: Message) -> None:
+        """Send once everything persisted so far is on disk."""
+        if to == self.me:
+            self.when_durable(self.inbox.append, message)
+        else:
+            self.when_durable(self._emit, Send(to, message))
+
+    def send_now(self, to: str, message: Message) -> None:
+        """Send something that depends on no entry (a renewal must not wait for a slow disk)."""
+        if to == self.me:
+            self.inbox.append(message)
+        else:
+            self.effects.append(Send(to, message))
+
+    def broadcast(self, message: Message) -> None:
+        """Send to every known member but ourselves, once everything so far is on disk."""
+        self.when_durable(self._emit, Broadcast(message))
+
+    def effects_now(self, message: Message) -> None:
+        """Broadcast something that depends on no entry."""
+        self.effects.append(Broadcast(message))
+
+    def reply(self, reply_to: int, result: Any) -> None:
+        """Answer a caller now; steps that need the disk are parked by their callers."""
+        self.effects.append(Reply(reply_to, result))
+
+    def audit(self, action: str, actor: str, cause_id: str, target: str, **detail: Any) -> None:
+        """One audit line about something that is on disk."""
+        wall_us = self.clocks.now.wall_us
+        self.effects.append(Audit(wall_us, action, actor, cause_id, target, detail))
+
+    def watch(self, kind: str, key: str, value: Any = None) -> None:
+        """One change that watchers see; the key's first segment is what they filter by."""
+        prefix = key.partition("/")[0]
+        self.effects.append(Watch(kind, prefix, key, self.clocks.now.wall_us, value))
+
+    def _emit(self, effect: Effect) -> None:
+        self.effects.append(effect)
+
+    def take_effects(self) -> tuple[Effect, ...]:
+        """End of an event: its `Persist` first, then everything else in order."""
+        effects = self.effects
+        self.effects = []
+        if self._entries:
+            persist = Persist(self.token, tuple(self._entries))
+            self._entries = []
+            return (persist, *effects)
+        return tuple(effects)
+
+    # --- votes -------------------------------------------------------------------------------
+
+    @property
+    def lone(self) -> bool:
+        """This node is its own majority."""
+        return self.configuration.lone and self.configuration.old[0] == self.me
+
+    @property
+    def votes(self) -> bool:
+        """This node is a voter of the configuration that it is in, and complete."""
+        return self.complete and self.me in self.configuration.voters

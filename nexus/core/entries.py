@@ -1,0 +1,129 @@
+"""Log entries: what a node writes before it says anything.
+
+Every entry is a join: replaying it on a state that has it already, or has something newer, changes
+nothing.  So a snapshot may be written piece by piece while the node serves, and the log since its
+beginning is replayed on top.  Instants are on the node's own persisted timelines
+(`nexus.ownership.clocks`), dated by the `ClockMark` entries around them (R11).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from nexus.core.decided import Value
+from nexus.core.members import Member
+from nexus.core.pool_record import PoolRecord
+from nexus.devices.records import DeviceRecord
+from nexus.ownership.clocks import ClockMark
+from nexus.ownership.configuration import Configuration
+from nexus.ownership.shard import Row
+from nexus.ownership.values import Ballot, Grant, Seal, Session
+
+
+class _Entry(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
+    """Base of all entries: tagged by class name."""
+
+
+class SessionStarted(_Entry):
+    """A process start (R22); the first entry of every session."""
+
+    cluster_id: str
+    member: str
+    incarnation: int
+    session: Session
+    mark: ClockMark
+
+
+class ClockRead(_Entry):
+    """The timelines beside the clocks; written whenever the log has not seen them for a while."""
+
+    mark: ClockMark
+
+
+class RowsWritten(_Entry):
+    """Rows of one pool, newest elements of their units; ``rows`` may be one."""
+
+    pool_no: int
+    rows: tuple[Row, ...]
+
+
+class VoterWritten(_Entry):
+    """One voter's part of one register, whole."""
+
+    pool_no: int
+    shard: int
+    promised: Ballot
+    grant: Grant | None
+    mark: str | None
+    seal: Seal | None
+    session: Session
+    quarantine: bool
+    acked_seq: int
+    commit_seq: int
+    last_commit: tuple[int, int]
+
+
+class OwnerWritten(_Entry):
+    """One owner's part of one grant; ``grant`` None: given up or released for ever."""
+
+    pool_no: int
+    shard: int
+    epoch: Ballot
+    grant: Grant | None
+    state: str
+    base_end: int
+    confirm: tuple[int, int]
+    seal: Seal | None
+
+
+class ReplicaWritten(_Entry):
+    """How far this node has a shard's elements: all of ``epoch`` up to ``seq``; epoch floor."""
+
+    pool_no: int
+    shard: int
+    owner: str | None
+    floor: int
+    epoch: int
+    seq: int
+
+
+class SlotWritten(_Entry):
+    """A voter's part of one decision slot, or a slot's decided value."""
+
+    slot: int
+    promised: Ballot
+    accepted_ballot: Ballot
+    accepted: Value | None
+    decided: bool
+
+
+class ConfigWritten(_Entry):
+    """The voter configuration this node is in, and its part in deciding the next."""
+
+    configuration: Configuration
+    promised: Ballot
+    accepted_ballot: Ballot
+    accepted: Configuration | None
+    complete: bool
+
+
+class CatalogWritten(_Entry):
+    """Everything decided up to ``slot``, in one piece; only in snapshots."""
+
+    slot: int
+    pools: tuple[PoolRecord, ...]
+    members: tuple[Member, ...]
+    devices: tuple[DeviceRecord, ...]
+
+
+Entry = (
+    SessionStarted
+    | ClockRead
+    | RowsWritten
+    | VoterWritten
+    | OwnerWritten
+    | ReplicaWritten
+    | SlotWritten
+    | ConfigWritten
+    | CatalogWritten
+)

@@ -1,0 +1,334 @@
+"""The owner's work on leases: allocate, repeat, renew, release, expire (R7-R11).
+
+Everything here happens at the node that holds the shard; finding that node is the operations'
+work.  Each change of a row is one record with the next seq, persisted before anything is said.
+"""
+
+from __future__ import annotations
+
+from nexus.core.book import PoolBook
+from nexus.core.context import Context
+from nexus.core.entries import RowsWritten
+from nexus.core.history import History
+from nexus.core.telling import ALLOCATE, RELEASE, RENEW, Pending, Telling
+from nexus.core.timers import NEVER
+from nexus.model.time import NS_PER_S
+from nexus.ownership import holding, records
+from nexus.ownership.pool_state import PoolState
+from nexus.ownership.shard import (
+    FLAG_REDATE,
+    HELD,
+    OwnerShard,
+    Row,
+    Shard,
+)
+
+EXPIRE_MAX = 2_000
+"""Rows that one event closes at most, so that a mass expiry does not stop the loop."""
+TAIL_SLACK = 1_024
+
+
+class Leasing:
+    """Rows of the shards that this node serves."""
+
+    def __init__(self, ctx: Context, book: PoolBook, telling: Telling, history: History) -> None:
+        self.ctx = ctx
+        self.book = book
+        self.telling = telling
+        self.history = history
+        self.next_due_ns = NEVER
+        """Monotonic instant at which a row ends or has cooled (may be early, never late)."""
+        self.dirty: dict[tuple[int, int], Shard] = {}
+        """Shards with records that others may lack."""
+        telling.undo = self.undo
+
+    # --- records -----------------------------------------------------------------------------
+
+    def _record(self, pool: PoolState, shard: Shard, owner: OwnerShard, row: Row) -> None:
+        """The row's new state is the next record of the epoch."""
+        self.ctx.persist(RowsWritten(pool.pool_no, (row,)))
+        if self.ctx.lone:
+            return
+        owner.tail[row.seq] = row.index
+        if len(owner.tail) > TAIL_SLACK + 2 * shard.rows.count:
+            owner.tail.clear()
+            owner.sent_floor = owner.seq
+        self.mark_dirty(shard)
+
+    def mark_dirty(self, shard: Shard) -> None:
+        """Others have to hear of this shard soon."""
+        self.dirty[shard.key] = shard
+        self.ctx.timers.set_earlier(
+            "round", self.ctx.now.mono_ns + self.ctx.config.round_interval_ns
+        )
+
+    def note_durable(self, shard: Shard, owner: OwnerShard, seq: int) -> None:
+        """Advance what is on our own disk once it is."""
+        self.ctx.when_durable(self._on_durable, (shard, owner, seq))
+
+    def _on_durable(self, argument: tuple[Shard, OwnerShard, int]) -> None:
+        shard, owner, seq = argument
+        if shard.owner is not owner:
+            return
+        owner.durable_seq = max(owner.durable_seq, seq)
+        if self.ctx.lone and owner.durable_seq > owner.commit_seq:
+            owner.commit_seq = shard.voter.acked_seq = owner.durable_seq
+
+    # --- verbs -------------------------------------------------------------------------------
+
+    def open(
+        self,
+        pool: PoolState,
+        shard: Shard,
+        index: int,
+        subscriber: str,
+        kind: int,
+        ttl_s: int,
+        node_id: str | None,
+        backup_node_id: str | None,
+        cause_id: str,
+    ) -> Row:
+        """Give a unit to a subscriber; the caller has checked that it may be given."""
+        ctx = self.ctx
+        clocks = ctx.clocks
+        owner = shard.owner
+        assert owner is not None
+        old_claim = pool.claims.get(subscriber)
+        if old_claim is not None and old_claim.index != index:
+            self._drop_claim(pool, old_claim)
+        owner.seq += 1
+        if ttl_s:
+            duration = ttl_s * NS_PER_S
+            blocked = clocks.slow + duration
+            told = clocks.told
+            ends = blocked if told == clocks.slow else told + duration
+            due = clocks.now.mono_ns + duration
+            if due < self.next_due_ns:
+                self.next_due_ns = due
+        else:
+            ends = blocked = 0
+        wall_us = clocks.now.wall_ns // 1000
+        row = Row(
+            index,
+            subscriber,
+            owner.grant.epoch.counter,
+            owner.seq,
+            HELD,
+            kind,
+            ttl_s,
+            ends,
+            blocked,
+            wall_us,
+            0,
+            node_id,
+            backup_node_id,
+        )
+        pool.open(shard, row)
+        self._record(pool, shard, owner, row)
+        self.history.opened(
+            pool.pool_no, index, subscriber, wall_us, owner.grant.epoch.counter, cause_id
+        )
+        return row
+
+    def extend(self, pool: PoolState, shard: Shard, row: Row, ttl_s: int) -> None:
+        """A new end for an open row: now + ttl; what was told before stays blocked (R10)."""
+        clocks = self.ctx.clocks
+        owner = shard.owner
+        assert owner is not None
+        duration = ttl_s * NS_PER_S
+        blocked = clocks.slow + duration
+        ends = blocked if clocks.told == clocks.slow else clocks.told + duration
+        owner.seq += 1
+        row.epoch = owner.grant.epoch.counter
+        row.ttl_s = ttl_s
+        row.renewed_us = clocks.now.wall_us
+        shorter = ends < row.ends
+        pool.change(shard, row, owner.seq, ends, blocked)
+        if shorter:
+            self.next_due_ns = min(self.next_due_ns, clocks.now.mono_ns + duration)
+        self._record(pool, shard, owner, row)
+
+    def redate(self, pool: PoolState, shard: Shard, row: Row) -> None:
+        """A lease told before a reboot is dated anew before it is told again (R8 b)."""
+        clocks = self.ctx.clocks
+        owner = shard.owner
+        assert owner is not None
+        row.flags &= ~FLAG_REDATE
+        owner.seq += 1
+        row.epoch = owner.grant.epoch.counter
+        blocked = clocks.slow + max(0, row.ends - clocks.told)
+        pool.change(shard, row, owner.seq, row.ends, blocked)
+        self._record(pool, shard, owner, row)
+
+    def relabel(self, pool: PoolState, shard: Shard, row: Row, backup_node_id: str) -> None:
+        """A new record of an open row that differs in its backup label only."""
+        owner = shard.owner
+        assert owner is not None
+        owner.seq += 1
+        pool.change(shard, row, owner.seq, row.ends, row.blocked)
+        row.backup_node_id = backup_node_id
+        self._record(pool, shard, owner, row)
+
+    def close(
+        self, pool: PoolState, shard: Shard, row: Row, reason: str, cause_id: str, *, quick: bool
+    ) -> None:
+        """End an open row.  ``quick``: by its holder, or never told: only the cooldown blocks it."""
+        ctx = self.ctx
+        clocks = ctx.clocks
+        owner = shard.owner
+        assert owner is not None
+        if quick:
+            reuse_at = records.r10_reuse_after_release(row, clocks.slow, pool.cooldown_ns)
+        else:
+            reuse_at = records.r10_reuse_at(
+                row, clocks.slow, ctx.config.drift_ppm, ctx.config.ack_limit_ns, pool.cooldown_ns
+            )
+        owner.seq += 1
+        pool.close(shard, row, owner.grant.epoch.counter, owner.seq, reuse_at)
+        self._record(pool, shard, owner, row)
+        self.next_due_ns = min(self.next_due_ns, clocks.mono_at(slow=reuse_at))
+        wall_us = clocks.now.wall_us
+        self.history.closed(pool.pool_no, row.index, row.subscriber, wall_us, reason, cause_id)
+
+    def undo(self, pending: Pending) -> None:
+        """No quorum confirmed a new record: close it again, nobody was told of it."""
+        owner = pending.shard.owner
+        row = pending.row
+        if (
+            owner is not None
+            and row.length == HELD
+            and row.seq == pending.seq
+            and row.epoch == pending.epoch
+            and holding.r7_may_change(owner, self.ctx.clocks.fast)
+        ):
+            self.close(
+                pending.pool, pending.shard, row, "unconfirmed", pending.cause_id, quick=True
+            )
+
+    def _drop_claim(self, pool: PoolState, claim: Row) -> None:
+        """A subscriber has one claim: the older one goes when it gets another resource."""
+        shard = pool.shard_at(claim.index)
+        owner = shard.owner
+        if owner is None or not holding.r7_may_change(owner, self.ctx.clocks.fast):
+            return
+        owner.seq += 1
+        pool.drop_claim(shard, claim, owner.grant.epoch.counter, owner.seq)
+        self._record(pool, shard, owner, claim)
+
+    # --- time --------------------------------------------------------------------------------
+
+    def run_due(self) -> None:
+        """Close what has ended, free what has cooled; bounded per event."""
+        clocks = self.ctx.clocks
+        if clocks.now.mono_ns < self.next_due_ns:
+            return
+        budget = EXPIRE_MAX
+        for pool in list(self.book.by_no.values()):
+            if budget > 0:
+                budget -= self._expire(pool, budget)
+            if budget > 0:
+                budget -= self._cool(pool, budget)
+        self.plan_due()
+
+    def plan_due(self) -> None:
+        """Find the next instant at which `run_due` has something to do."""
+        clocks = self.ctx.clocks
+        mono = clocks.now.mono_ns
+        due = NEVER
+        for pool in self.book.by_no.values():
+            ends = pool.held_queue.next_due_ns()
+            if ends is not None:
+                due = min(due, mono + max(0, ends - clocks.told))
+            cooled = pool.cooling_queue.next_due_ns()
+            if cooled is not None:
+                due = min(due, mono + max(0, cooled - clocks.slow))
+        self.next_due_ns = due
+
+    def _expire(self, pool: PoolState, limit: int) -> int:
+        told = self.ctx.clocks.told
+        rows = pool.held_queue.pop_due(told, limit)
+        for row in rows:
+            shard = pool.shard_at(row.index)
+            owner = shard.owner
+            if owner is None:
+                continue  # its owner closes it; a row that is carried over is filed again
+            if not holding.r7_may_change(owner, self.ctx.clocks.fast):
+                self._late(pool, shard, row)
+                continue
+            self.close(pool, shard, row, "expired", "expiry", quick=False)
+            self._announce_end(pool, row, "ALLOCATION_EXPIRED", "nexus", "expiry")
+        return len(rows)
+
+    def _late(self, pool: PoolState, shard: Shard, row: Row) -> None:
+        """A row ended while its shard is not held: looked at again when the hold is back."""
+        owner = shard.owner
+        assert owner is not None
+        owner.late[row.index] = 1
+
+    def late_rows(self, pool: PoolState, shard: Shard) -> None:
+        """The hold is back: file rows again that ended meanwhile."""
+        owner = shard.owner
+        if owner is None or not owner.late:
+            return
+        for index in owner.late:
+            row = shard.rows.get(index)
+            if row is not None and row.length == HELD and row.ends:
+                pool.held_queue.add(row, row.ends)
+                self.next_due_ns = 0
+        owner.late.clear()
+
+    def _cool(self, pool: PoolState, limit: int) -> int:
+        slow = self.ctx.clocks.slow
+        rows = pool.cooling_queue.pop_due(slow, limit)
+        for row in rows:
+            shard = pool.shard_at(row.index)
+            owner = shard.owner
+            if owner is not None and not records.r10_release_frees(row, owner.commit_seq):
+                row.blocked = slow + pool.cooldown_ns  # not replicated yet: look again later
+                pool.cooling_queue.add(row, row.blocked)
+                continue
+            pool.cooled(shard, row)
+        return len(rows)
+
+    def _announce_end(
+        self, pool: PoolState, row: Row, action: str, actor: str, cause_id: str
+    ) -> None:
+        self.ctx.when_durable(
+            self._announce, (pool, row.subscriber, row.index, action, actor, cause_id)
+        )
+        shard = pool.shard_at(row.index)
+        assert shard.owner is not None
+        self.note_durable(shard, shard.owner, row.seq)
+
+    def _announce(self, argument: tuple[PoolState, str, int, str, str, str]) -> None:
+        pool, subscriber, index, action, actor, cause_id = argument
+        key = f"allocations/{pool.spec.id}/{subscriber}"
+        self.ctx.watch("delete", key)
+        self.ctx.audit(action, actor, cause_id, key, resource=pool.geometry.format(index))
+
+    # --- answers -----------------------------------------------------------------------------
+
+    def tell(
+        self,
+        verb: str,
+        reply_to: int,
+        pool: PoolState,
+        shard: Shard,
+        row: Row,
+        cause_id: str,
+        actor: str,
+    ) -> Pending:
+        """An answer about a row; the caller sets what else it needs and starts it."""
+        return Pending(verb, reply_to, pool, shard, row, cause_id, actor)
+
+    def release(
+        self, reply_to: int, pool: PoolState, row: Row, cause_id: str, actor: str
+    ) -> Pending:
+        """End an allocation by its holder's wish."""
+        shard = pool.shard_at(row.index)
+        self.close(pool, shard, row, "released", cause_id, quick=True)
+        self._announce_end(pool, row, "ALLOCATION_DELETED", actor, cause_id)
+        return self.tell(RELEASE, reply_to, pool, shard, row, cause_id, actor)
+
+
+__all__ = ["ALLOCATE", "RELEASE", "RENEW", "Leasing"]

@@ -1,0 +1,551 @@
+"""The node: one door for change.  An event and the time go in, ordered effects come out.
+
+Joins the parts (voter, owner, candidate, leases, decisions, placement, spread) and gives each
+event to the one it is for.  Never waits, reads no clock, knows no disk and no socket.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from random import Random
+from typing import Any, assert_never
+
+from nexus.core import messages as m
+from nexus.core.book import PoolBook
+from nexus.core.calls import Call
+from nexus.core.campaigns import Campaigns
+from nexus.core.catalog import Catalog
+from nexus.core.config import NodeConfig
+from nexus.core.context import PARKED_MAX, Context
+from nexus.core.decisions import Decisions
+from nexus.core.effects import Effect
+from nexus.core.entries import SessionStarted
+from nexus.core.events import (
+    ApiRequested,
+    DeadlineReached,
+    Event,
+    MemberJudged,
+    MessageReceived,
+    PeerConnected,
+    PeerLost,
+    Persisted,
+    Started,
+    StorageFailed,
+)
+from nexus.core.history import History
+from nexus.core.invariants import check_node
+from nexus.core.leasing import Leasing
+from nexus.core.members import Member, Members
+from nexus.core.operations import OPERATIONS
+from nexus.core.owning import Owning
+from nexus.core.placement import Placement
+from nexus.core.restore import Remembered, Restorer
+from nexus.core.snapshots import snapshot_entries
+from nexus.core.spread import Spread
+from nexus.core.telling import Telling, forwarded
+from nexus.core.timers import NEVER
+from nexus.core.voters import Voters
+from nexus.core.voting import Voting
+from nexus.errors import NexusError
+from nexus.model.time import NS_PER_MS, Instant
+from nexus.ownership import clocks as timelines
+from nexus.ownership import configuration
+from nexus.ownership.shard import FLAG_REDATE, HELD
+
+WAITING_MAX = 10_000
+"""Calls that wait for a grant; more are refused."""
+FORWARDS_MAX = 10_000
+INBOX_STEPS_MAX = 100_000
+"""Messages to ourselves handled in one event; more means that two parts talk in a circle."""
+VOTERS_MAX = 5
+
+
+class InvariantError(AssertionError):
+    """One of our own invariants is broken: the node stops rather than going on wrongly."""
+
+
+class NexusNode:
+    """One member of a cluster.  `handle` is the only mutator."""
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        *,
+        rng: Random,
+        now: Instant,
+        restored: Iterable[Any] = (),
+    ) -> None:
+        entries: Iterable[Any] = restored
+        remembered = Remembered()
+        if not isinstance(restored, tuple | list):
+            entries = list(restored)
+        for entry in entries:
+            remembered.take(entry)
+        node_clocks = timelines.continued(
+            remembered.mark, config.boot_id, now, config.clock_error_bound_ns
+        )
+        self.config = config
+        self.ctx = ctx = Context(config, node_clocks, rng)
+        self.book = PoolBook()
+        self.members = Members()
+        self.history = History()
+        self.catalog = Catalog(ctx, self.book, self.members)
+        self.telling = Telling(ctx, self.history)
+        self.leasing = Leasing(ctx, self.book, self.telling, self.history)
+        self.voting = Voting(ctx, self.book, self.members)
+        self.campaigns = Campaigns(ctx, self.book)
+        self.owning = Owning(ctx, self.book, self.leasing, self.telling, self.campaigns)
+        self.placement = Placement(ctx, self.book, self.members, self.campaigns, self.owning)
+        self.decisions = Decisions(ctx, self.catalog.execute)
+        self.spread = Spread(ctx, self.book, self.members, self.catalog, self.decisions)
+        self.voters = Voters(ctx, self.book, self.decisions)
+        self._waiting: deque[Call] = deque()
+        self._forwards: dict[int, tuple[Call, int]] = {}
+        self._forward_no = 0
+        self._lost_peers: dict[str, None] = {}
+        self._found()
+        self._wire()
+        self._restore(entries, remembered)
+
+    # --- beginning ---------------------------------------------------------------------------
+
+    def _found(self) -> None:
+        """Founding members and voters, the same on every founding member."""
+        config = self.config
+        if not config.members:
+            self.members.add(Member(config.node_id, config.role))
+            voters: tuple[str, ...] = (config.node_id,)
+        else:
+            for founder in config.members:
+                self.members.add(Member(founder.id, founder.role, founder.weight))
+            cores = [founder.id for founder in config.members if founder.role == "core"]
+            size = max(size for size in configuration.SIZES if size <= max(1, len(cores)))
+            voters = config.voters or tuple(sorted(cores)[: min(size, VOTERS_MAX)])
+        self.ctx.configuration = configuration.stable(1, voters)
+
+    def _wire(self) -> None:
+        """Connect what decisions mean for this node's own shards."""
+        catalog = self.catalog
+        catalog.on_pool_gone = self._pool_gone
+        catalog.on_placement = self._placement_changed
+        catalog.on_fenced = self._fenced
+        catalog.on_disk_lost = self._disk_lost
+        self.voters.on_change = self._voters_changed
+
+    def _restore(self, entries: Iterable[Any], remembered: Remembered) -> None:
+        ctx = self.ctx
+        ctx.replaying = True
+        restorer = Restorer(self.catalog)
+        restorer.take_all(entries)
+        owners = restorer.finish(ctx.clocks.slow, ctx.clocks.told, self.config.drift_ppm, ctx.me)
+        if restorer.configuration is not None:
+            self.voters.restore(restorer.configuration)
+        self.decisions.slot = restorer.slot
+        self.decisions.values.update(restorer.values)
+        self.decisions.restore_votes(restorer.votes)
+        ctx.replaying = False
+        for pool in self.book.by_no.values():
+            for shard in pool.shards:
+                if shard.owner is not None:
+                    self.owning.owned[shard.key] = shard
+        mark = remembered.mark
+        if owners and mark is not None and mark.boot_id != self.config.boot_id:
+            self._redate_all()
+        me = self.members.get(ctx.me)
+        if me is not None:
+            self.campaigns.registration = me.registration
+        self.leasing.plan_due()
+
+    def _redate_all(self) -> None:
+        """R8 b: leases told before a reboot are dated anew before they are told again."""
+        for shard in self.owning.owned.values():
+            for row in shard.rows:
+                if row.length == HELD and row.ends:
+                    row.flags |= FLAG_REDATE
+
+    # --- the door ----------------------------------------------------------------------------
+
+    def handle(self, event: Event, now: Instant) -> tuple[Effect, ...]:
+        """Let something happen; returns what the world has to do about it, in order."""
+        ctx = self.ctx
+        ctx.clocks.advance(now)
+        if now.mono_ns >= self.leasing.next_due_ns and ctx.storage_failed is None:
+            self.leasing.run_due()
+        match event:
+            case ApiRequested():
+                self.run(Call(event.reply_to, event.cause_id, event.actor, event.request))
+            case Persisted():
+                ctx.durable_upto(event.token)
+            case MessageReceived():
+                self._receive(event.sender, event.message)
+            case DeadlineReached():
+                self._deadline()
+            case Started():
+                self._start()
+            case PeerConnected():
+                self._lost_peers.pop(event.peer, None)
+            case PeerLost():
+                self._lost_peers[event.peer] = None
+            case MemberJudged():
+                if self.members.judge(event.member, event.verdict):
+                    self._placement_changed()
+            case StorageFailed():
+                self._storage_failed(event.reason)
+            case _:
+                assert_never(event)
+        if ctx.inbox or self.campaigns.based or self.owning.woken:
+            self._settle()
+        return ctx.take_effects()
+
+    def next_deadline_ns(self) -> int | None:
+        """Monotonic instant at which `DeadlineReached` is wanted, None for never."""
+        due = self.ctx.timers.next_ns
+        if self.ctx.storage_failed is None:
+            due = min(due, self.leasing.next_due_ns)
+        return due if due < NEVER else None
+
+    def check_invariants(self) -> None:
+        """Raise `InvariantError` naming the invariant and the story if one is broken."""
+        problem = check_node(self)
+        if problem is not None:
+            raise InvariantError(problem)
+
+    def snapshot_entries(self) -> Iterator[Any]:
+        """Entries that rebuild this node, made piece by piece while it serves."""
+        return snapshot_entries(self)
+
+    # --- events ------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        """The session begins: written first, so that no session number is used twice (R22)."""
+        ctx = self.ctx
+        config = self.config
+        ctx.persist(
+            SessionStarted(
+                config.cluster_id,
+                config.node_id,
+                config.incarnation,
+                config.session,
+                ctx.clocks.mark(config.boot_id),
+            )
+        )
+        ctx.when_durable(self._started, None)
+
+    def _started(self, _: None) -> None:
+        ctx = self.ctx
+        now = ctx.now.mono_ns
+        if self.owning.owned:
+            self.owning.renew()
+            for shard in self.owning.owned.values():
+                owner = shard.owner
+                if owner is not None and owner.state == "basing":
+                    self.campaigns.based.append(shard)
+        ctx.timers.set_earlier("campaigns", now)
+        ctx.timers.set_earlier("placement", now)
+        ctx.timers.set_earlier("release", now)
+        if not ctx.lone:
+            ctx.timers.set_earlier("life", now)
+            ctx.timers.set_earlier("digest", now + ctx.rng.randrange(ctx.config.digest_interval_ns))
+        self.voters.start()
+
+    def _deadline(self) -> None:
+        for name in self.ctx.timers.pop_due(self.ctx.now.mono_ns):
+            self._timer(name)
+
+    def _timer(self, name: str) -> None:
+        """What each named timer does."""
+        actions: dict[str, Callable[[], None]] = {
+            "renew": self.owning.renew,
+            "round": self.owning.round,
+            "questions": self.telling.expire_questions,
+            "campaigns": self.campaigns.tick,
+            "placement": self.placement.look,
+            "release": self.owning.release_tick,
+            "decisions": self.decisions.tick,
+            "waiting": self._expire_waiting,
+            "forwards": self._expire_forwards,
+            "quarantine": self._quarantine_over,
+            "life": self.spread.life,
+            "digest": self.spread.digest,
+            "voters": self.voters.tick,
+        }
+        actions[name]()
+
+    def _settle(self) -> None:
+        """Messages to ourselves, fresh bases, and calls that waited for a grant."""
+        steps = 0
+        inbox = self.ctx.inbox
+        while inbox or self.campaigns.based or self.owning.woken:
+            steps += 1
+            if steps > INBOX_STEPS_MAX:
+                raise InvariantError("this node's parts send each other messages without end")
+            if self.campaigns.based:
+                self.owning.based()
+            elif inbox:
+                self._receive(self.ctx.me, inbox.popleft())
+            else:
+                self.owning.woken = False
+                self._retry_waiting()
+
+    def _receive(self, sender: str, message: m.Message) -> None:
+        """Give a message to the part it is for."""
+        match message:
+            case m.RenewGrants():
+                self.voting.on_renew(sender, message)
+            case m.GrantsRenewed():
+                self.owning.on_renewed(sender, message)
+            case m.PushRecords():
+                self.voting.on_push(sender, message)
+            case m.RecordsHeld():
+                self.owning.on_held(sender, message)
+            case m.PrepareShards():
+                self.voting.on_prepare(sender, message)
+            case m.ShardsPromised():
+                self.campaigns.on_promised(sender, message)
+            case m.AcceptShards():
+                self.voting.on_accept(sender, message)
+            case m.ShardsAccepted():
+                self.owning.adopt(self.campaigns.on_accepted(sender, message))
+            case m.ReadShards():
+                self.voting.on_read(sender, message)
+            case m.ShardsRead():
+                self.campaigns.on_read(sender, message)
+            case m.ReleaseShards():
+                self.voting.on_release(sender, message)
+            case m.ShardsReleased():
+                self.owning.on_released(sender, message)
+            case m.Forward():
+                self._on_forward(sender, message)
+            case m.Forwarded():
+                self._on_forwarded(message)
+            case _:
+                self._receive_fact(sender, message)
+
+    def _receive_fact(self, sender: str, message: Any) -> None:
+        """Messages that decide or spread facts."""
+        match message:
+            case m.DecidePrepare():
+                if self.voting.in_configuration(sender, message.config_no):
+                    self.decisions.on_prepare(sender, message)
+            case m.DecidePromise():
+                self.decisions.on_promise(sender, message)
+            case m.DecideAccept():
+                if self.voting.in_configuration(sender, message.config_no):
+                    self.decisions.on_accept(sender, message)
+            case m.DecideAccepted():
+                self.decisions.on_accepted(sender, message)
+            case m.Decided():
+                self.decisions.on_decided(message)
+            case (
+                m.RowsSpread()
+                | m.DigestSpread()
+                | m.RowsWanted()
+                | m.LifeSign()
+                | m.DecisionsWanted()
+                | m.CatalogTold()
+            ):
+                self.spread.receive(sender, message)
+            case _:
+                self.voters.receive(sender, message)
+
+    def _storage_failed(self, reason: str) -> None:
+        """No acknowledgement of something lost: who waits for the disk is told so."""
+        ctx = self.ctx
+        given_up = ctx.fail_storage(reason)
+        error = NexusError("storage_failed", f"the disk failed: {reason}", definite=False)
+        self.telling.refuse_all("storage_failed", error.message, given_up)
+        self.decisions.fail_all(error)
+        waiting, self._waiting = self._waiting, deque()
+        for call in waiting:
+            self.answer(call, NexusError("storage_failed", error.message))
+        for pool in self.book.by_no.values():
+            for shard in pool.shards:
+                pool.set_available(shard, available=False)
+
+    # --- what decisions mean here ------------------------------------------------------------
+
+    def _placement_changed(self) -> None:
+        if not self.ctx.replaying:
+            self.ctx.timers.set_earlier("placement", self.ctx.now.mono_ns)
+
+    def _pool_gone(self, pool: Any) -> None:
+        for shard in pool.shards:
+            if shard.owner is not None:
+                self.telling.drop_shard(shard)
+                pool.drop_free_maps(shard)
+                self.owning.owned.pop(shard.key, None)
+                shard.owner = None
+
+    def _fenced(self, member: str, upto: int) -> None:
+        """A registration counts no more: mark its grants; if it is ours, hold nothing (R15 ii)."""
+        if self.ctx.replaying:
+            return
+        self.voting.fence(member, upto)
+        if member == self.ctx.me:
+            for shard in list(self.owning.owned.values()):
+                owner = shard.owner
+                if owner is not None and owner.grant.registration <= upto:
+                    self.owning.drop(shard, "fenced")
+            me = self.members.get(member)
+            if me is not None:
+                self.campaigns.registration = me.registration
+
+    def _disk_lost(self, member: str, incarnation: int) -> None:
+        if not self.ctx.replaying:
+            self.voting.bury(member, incarnation)
+
+    def _voters_changed(self) -> None:
+        """Another configuration: what was counted in the old one does not count (R21)."""
+        self.campaigns.reset()
+        self.owning.reconfigured()
+        self.decisions.reset()
+
+    def _quarantine_over(self) -> None:
+        slow = self.ctx.clocks.slow
+        left = [
+            owner.quarantine_until
+            for shard in self.owning.owned.values()
+            if (owner := shard.owner) is not None
+            and owner.quarantine_until is not None
+            and owner.quarantine_until > slow
+        ]
+        if left:
+            self.ctx.timers.set_earlier("quarantine", self.ctx.clocks.mono_at(slow=min(left)))
+        self.owning.woken = True
+
+    # --- services for operations -------------------------------------------------------------
+
+    def run(self, call: Call) -> None:
+        """Run (again) what a call asks for; refusals become answers here."""
+        run = OPERATIONS.get(type(call.request))
+        try:
+            if run is None:
+                raise NexusError("internal_error", f"unknown request {type(call.request).__name__}")
+            if self.ctx.parked_count > PARKED_MAX:
+                raise NexusError("rate_limited", "the disk is too slow", retry_after_s=1)
+            run(self, call.request, call)
+        except NexusError as refusal:
+            self.answer(call, refusal)
+
+    def answer(self, call: Call, result: Any) -> None:
+        """Answer now (nothing that needs the disk first)."""
+        if call.collector is not None:
+            call.collector.put(call.place, result)
+        elif call.origin is not None:
+            self.ctx.send(call.origin[0], forwarded(call.origin[1], result))
+        else:
+            self.ctx.reply(call.reply_to, result)
+
+    def decide(self, op: Any, call: Call, answer: Callable[[Any], None] | None = None) -> None:
+        """Have an operation decided, then answer with its outcome."""
+        if self.ctx.storage_failed is not None:
+            raise NexusError(
+                "storage_failed", f"the disk refuses writes: {self.ctx.storage_failed}"
+            )
+        if answer is None:
+
+            def answer(outcome: Any) -> None:
+                self.answer(call, outcome)
+
+        self.decisions.propose(op, call.cause_id, call.actor, answer)
+
+    def reachable(self, member: str) -> bool:
+        """The transport reaches the member, as far as is known."""
+        return member not in self._lost_peers and self.members.verdicts.get(member) != "offline"
+
+    # --- waiting and forwarding --------------------------------------------------------------
+
+    def wait_for_grant(self, call: Call) -> None:
+        """Try the call again when shards begin to serve; refuse it after `grant_wait`."""
+        ctx = self.ctx
+        now = ctx.now.mono_ns
+        if call.due_ns == 0:
+            call.due_ns = now + ctx.config.grant_wait_ns
+        if now >= call.due_ns or len(self._waiting) >= WAITING_MAX or ctx.storage_failed:
+            raise self._not_served()
+        self._waiting.append(call)
+        ctx.timers.set_earlier("waiting", call.due_ns)
+        if self.owning.owned and not ctx.timers.is_set("renew_now"):
+            self._renew_soon()
+        else:
+            ctx.timers.set_earlier("placement", now)
+
+    def _renew_soon(self) -> None:
+        """Somebody waits for a hold: renew at once, but not more than ten times a second."""
+        now = self.ctx.now.mono_ns
+        if now - self._renewed_ns >= 100 * NS_PER_MS:
+            self._renewed_ns = now
+            self.owning.renew()
+
+    _renewed_ns = -(1 << 62)
+
+    def _not_served(self) -> NexusError:
+        if self.owning.owned:
+            return NexusError("owner_unreachable", "the shard's hold has lapsed", retry_after_s=2)
+        return NexusError("starting", "the pool's shards are not granted yet", retry_after_s=2)
+
+    def _retry_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, deque()
+        for call in waiting:
+            self.run(call)
+
+    def _expire_waiting(self) -> None:
+        now = self.ctx.now.mono_ns
+        due = [call for call in self._waiting if call.due_ns <= now]
+        self._waiting = deque(call for call in self._waiting if call.due_ns > now)
+        for call in due:
+            self.answer(call, self._not_served())
+        if self._waiting:
+            self.ctx.timers.set_earlier("waiting", min(call.due_ns for call in self._waiting))
+
+    def forward(self, to: str, call: Call) -> None:
+        """Let another member answer."""
+        if len(self._forwards) >= FORWARDS_MAX:
+            raise NexusError("rate_limited", "too many calls are under way", retry_after_s=1)
+        self._forward_no += 1
+        due = self.ctx.now.mono_ns + 2 * self.ctx.config.quorum_wait_ns
+        self._forwards[self._forward_no] = (call, due)
+        self.ctx.timers.set_earlier("forwards", due)
+        self.ctx.send_now(
+            to,
+            m.Forward(self._forward_no, call.request, call.cause_id, call.actor, call.hops + 1),
+        )
+
+    def _on_forward(self, sender: str, message: m.Forward) -> None:
+        self.run(
+            Call(
+                0,
+                message.cause_id,
+                message.actor,
+                message.request,
+                message.hops,
+                origin=(sender, message.forward_no),
+            )
+        )
+
+    def _on_forwarded(self, message: m.Forwarded) -> None:
+        waiting = self._forwards.pop(message.forward_no, None)
+        if waiting is None:
+            return
+        if message.error is not None:
+            code, text, definite, detail = message.error
+            self.answer(waiting[0], NexusError(code, text, definite=definite, **detail))
+        else:
+            self.answer(waiting[0], message.view)
+
+    def _expire_forwards(self) -> None:
+        now = self.ctx.now.mono_ns
+        for number in [n for n, (_, due) in self._forwards.items() if due <= now]:
+            call, _ = self._forwards.pop(number)
+            self.answer(
+                call,
+                NexusError(
+                    "owner_unreachable",
+                    "the member that may answer did not, in time",
+                    definite=False,
+                    retry_after_s=2,
+                ),
+            )
+        if self._forwards:
+            self.ctx.timers.set_earlier("forwards", min(due for _, due in self._forwards.values()))

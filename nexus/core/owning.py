@@ -1,0 +1,485 @@
+"""An owner keeps what it has won: renewals, record rounds, serving, drain, giving up.
+
+One renewal covers all shards of the node (R5); one record round per `round_interval` carries
+everything that voters lack and everything that answers wait for (R8 d).
+"""
+
+from __future__ import annotations
+
+from nexus.core.book import PoolBook
+from nexus.core.campaigns import Campaigns, Key
+from nexus.core.context import Context
+from nexus.core.entries import OwnerWritten
+from nexus.core.leasing import Leasing
+from nexus.core.messages import (
+    GrantsRenewed,
+    Push,
+    PushRecords,
+    RecordsHeld,
+    ReleaseShards,
+    RenewGrants,
+    ShardsReleased,
+)
+from nexus.core.shaping import shard_view
+from nexus.core.telling import Telling
+from nexus.core.voting import raise_floor, wire_rows
+from nexus.model.time import NS_PER_MS, NS_PER_S
+from nexus.ownership import configuration, holding, records, register
+from nexus.ownership.shard import (
+    BASING,
+    DRAINING,
+    HELD,
+    RENEWING,
+    SEALED,
+    SERVING,
+    OwnerShard,
+    Row,
+    Shard,
+)
+from nexus.ownership.values import Ballot, Seal
+
+RENEW_INTERVAL_MAX_NS = 20 * NS_PER_S
+RENEW_FRACTION = 6
+"""Renewals per horizon."""
+ROUNDS_MAX = 64
+"""Rounds whose answers are still counted; older ones are late in any case."""
+RESEND_NS = 200 * NS_PER_MS
+"""Records that are not acknowledged are sent again after this."""
+
+
+class _Round:
+    """One renewal or record round: when it left and who acknowledged what."""
+
+    __slots__ = ("grants", "sent", "voters")
+
+    def __init__(self, sent: int, grants: dict[Key, Ballot]) -> None:
+        self.sent = sent
+        self.grants = grants
+        self.voters: dict[Key, dict[str, None]] = {key: {} for key in grants}
+
+
+class Owning:
+    """The shards that this node owns."""
+
+    def __init__(
+        self, ctx: Context, book: PoolBook, leasing: Leasing, telling: Telling, campaigns: Campaigns
+    ) -> None:
+        self.ctx = ctx
+        self.book = book
+        self.leasing = leasing
+        self.telling = telling
+        self.campaigns = campaigns
+        self.owned: dict[Key, Shard] = {}
+        self.renewals: dict[int, _Round] = {}
+        self.renew_no = 0
+        self.rounds: dict[int, tuple[int, dict[Key, Ballot]]] = {}
+        self.releasing: dict[Key, dict[str, None]] = {}
+        self.release_acks: dict[Key, dict[str, None]] = {}
+        self.superseded = False
+        """A newer session of this member was seen: this process stops acting (R22)."""
+        self.woken = False
+        """Shards began to serve or are held again: waiting requests may try once more."""
+
+    # --- renewals ----------------------------------------------------------------------------
+
+    def adopt(self, shards: list[Shard]) -> None:
+        """Shards were won: renew them along with the others, at once."""
+        for shard in shards:
+            self.owned[shard.key] = shard
+        if shards:
+            self.renew()
+
+    def interval_ns(self) -> int:
+        """min(20 s, smallest finite horizon held / 6), or as configured."""
+        if self.ctx.config.renew_interval_ns is not None:
+            return self.ctx.config.renew_interval_ns
+        horizons = [
+            owner.grant.horizon_ns
+            for shard in self.owned.values()
+            if (owner := shard.owner) is not None and owner.grant.horizon_ns is not None
+        ]
+        smallest = min(horizons, default=RENEW_INTERVAL_MAX_NS * RENEW_FRACTION)
+        return min(RENEW_INTERVAL_MAX_NS, smallest // RENEW_FRACTION)
+
+    def renew(self) -> None:
+        """Send one renewal for everything, noting the time before sending (R5)."""
+        ctx = self.ctx
+        grants: dict[Key, Ballot] = {}
+        for key, shard in list(self.owned.items()):
+            owner = shard.owner
+            if owner is None:
+                del self.owned[key]
+            elif owner.state != SEALED:
+                grants[key] = owner.grant.epoch
+        interval = self.interval_ns()
+        jitter = int(interval * ctx.config.renew_jitter_ratio)
+        delay = interval - jitter // 2 + (ctx.rng.randrange(jitter) if jitter else 0)
+        if self.owned:
+            ctx.timers.set("renew", ctx.now.mono_ns + delay)
+        self._give_up(interval)
+        grants = {key: epoch for key, epoch in grants.items() if key in self.owned}
+        if not grants or self.superseded:
+            return
+        self.renew_no += 1
+        self.renewals[self.renew_no] = _Round(ctx.clocks.fast, grants)
+        self.renewals.pop(self.renew_no - ROUNDS_MAX, None)
+        message = RenewGrants(
+            ctx.configuration.number, self.renew_no, ctx.config.session, tuple(grants.items())
+        )
+        for voter in ctx.configuration.voters:
+            ctx.send_now(voter, message)
+
+    def _give_up(self, interval_ns: int) -> None:
+        """R5: refused for a higher ballot and two intervals past the hold."""
+        for shard in list(self.owned.values()):
+            owner = shard.owner
+            if owner is not None and holding.r5_gives_up(owner, self.ctx.clocks.fast, interval_ns):
+                self.drop(shard, "given up")
+
+    def on_renewed(self, sender: str, message: GrantsRenewed) -> None:
+        """A voter restarted its timers, but for what it refused."""
+        if message.config_no != self.ctx.configuration.number:
+            return
+        sent_round = self.renewals.get(message.round_no)
+        if sent_round is None:
+            return
+        refused = {key: (reason, ballot) for key, reason, ballot in message.refused}
+        config = self.ctx.configuration
+        for key, epoch in sent_round.grants.items():
+            if key in refused:
+                self._renewal_refused(key, epoch, *refused[key])
+                continue
+            voters = sent_round.voters[key]
+            voters[sender] = None
+            shard = self.owned.get(key)
+            if (
+                shard is not None
+                and shard.owner is not None
+                and shard.owner.grant.epoch == epoch
+                and configuration.r21b_quorum(config, register.r2_distinct(voters))
+            ):
+                self._renewed(shard, shard.owner, sent_round.sent)
+
+    def _renewed(self, shard: Shard, owner: OwnerShard, sent: int) -> None:
+        fast = self.ctx.clocks.fast
+        held_before = holding.r5_holds(owner, fast)
+        hold_until = holding.r5_hold_until(sent, fast, owner.grant.horizon_ns)
+        if hold_until > owner.hold_until:
+            owner.hold_until = hold_until
+            owner.refused_at = None
+        if owner.state == RENEWING and holding.r5_holds(owner, fast):
+            self._serve(shard, owner)
+        elif not held_before and holding.r5_holds(owner, fast):
+            self.leasing.late_rows(self.book.by_no[shard.pool_no], shard)
+            self.woken = True
+
+    def _renewal_refused(self, key: Key, epoch: Ballot, reason: str, ballot: Ballot) -> None:
+        shard = self.owned.get(key)
+        owner = shard.owner if shard is not None else None
+        if shard is None or owner is None or owner.grant.epoch != epoch:
+            return
+        if reason == register.SUPERSEDED:
+            self.stop_all()
+        elif reason == register.REFUSED_MARK:
+            if owner.state != SEALED:
+                self.drop(shard, "marked")
+        elif ballot > epoch and owner.refused_at is None:
+            owner.refused_at = self.ctx.clocks.fast
+            self.campaigns.counter = max(self.campaigns.counter, ballot.counter)
+
+    def stop_all(self) -> None:
+        """R22: a newer session of this member lives; this one holds nothing any more."""
+        self.superseded = True
+        for shard in list(self.owned.values()):
+            if shard.owner is not None:
+                shard.owner.hold_until = 0
+            self.book.by_no[shard.pool_no].set_available(shard, available=False)
+            self.telling.drop_shard(shard)
+
+    # --- serving -----------------------------------------------------------------------------
+
+    def _serve(self, shard: Shard, owner: OwnerShard) -> None:
+        """R4: the base is replicated and a majority renewed this epoch."""
+        ctx = self.ctx
+        pool = self.book.by_no[shard.pool_no]
+        owner.state = SERVING
+        if owner.grant.quarantine and owner.quarantine_until is None:
+            owner.quarantine_until = holding.r15_quarantine_until(
+                ctx.clocks.slow, pool.mclt_ns, ctx.config.drift_ppm
+            )
+            ctx.timers.set_earlier("quarantine", ctx.clocks.mono_at(slow=owner.quarantine_until))
+        self.campaigns.persist_owner(shard, owner)
+        pool.build_free_maps(shard)
+        for row in shard.rows:
+            if row.length == HELD and row.ends:
+                pool.held_queue.add(row, row.ends)
+        pool.set_available(shard, available=pool.retired_us is None)
+        self.leasing.next_due_ns = 0
+        self.woken = True
+        if not ctx.lone:
+            self.leasing.mark_dirty(shard)
+        ctx.when_durable(self._announce, shard)
+
+    def _announce(self, shard: Shard) -> None:
+        if shard.owner is not None:
+            pool = self.book.by_no[shard.pool_no]
+            view = shard_view(self.ctx, pool, shard)
+            self.ctx.watch("put", f"shards/{pool.spec.id}/{shard.index}", view)
+
+    def drop(self, shard: Shard, why: str) -> None:
+        """The grant is over for us: given up, marked, or granted to another."""
+        owner = shard.owner
+        if owner is None:
+            return
+        self.telling.drop_shard(shard)
+        self.book.by_no[shard.pool_no].drop_free_maps(shard)
+        shard.owner = None
+        shard.known_owner = None
+        self.owned.pop(shard.key, None)
+        self.ctx.persist(
+            OwnerWritten(
+                shard.pool_no, shard.index, owner.grant.epoch, None, why, 0, (0, 0), owner.seal
+            )
+        )
+        self.ctx.timers.set_earlier("placement", self.ctx.now.mono_ns)
+
+    # --- record rounds -----------------------------------------------------------------------
+
+    def based(self) -> None:
+        """Bases were written: replicate them."""
+        for shard in self.campaigns.based:
+            owner = shard.owner
+            if owner is not None:
+                self.ctx.when_durable(self._base_durable, (shard, owner))
+                if not self.ctx.lone:
+                    self.leasing.mark_dirty(shard)
+        self.campaigns.based = []
+
+    def _base_durable(self, argument: tuple[Shard, OwnerShard]) -> None:
+        shard, owner = argument
+        if shard.owner is not owner:
+            return
+        owner.durable_seq = max(owner.durable_seq, owner.base_end)
+        self._self_ack(shard, owner)
+        self._committed(shard, owner)
+
+    def _self_ack(self, shard: Shard, owner: OwnerShard) -> None:
+        """Our own voter holds what our own disk holds, while it may (R8 a)."""
+        ctx = self.ctx
+        if ctx.votes and register.r8a_may_hold(shard.voter, owner.grant.epoch):
+            shard.voter.acked_seq = max(shard.voter.acked_seq, owner.durable_seq)
+            owner.acked[ctx.me] = shard.voter.acked_seq
+
+    def round(self) -> None:
+        """Send every voter what it lacks, and ask it to confirm what answers wait for."""
+        ctx = self.ctx
+        dirty = self.leasing.dirty
+        wanted: dict[Key, Shard] = dict(dirty)
+        for key in self.telling.questions:
+            shard = self.book.shard(key)
+            if shard is not None:
+                wanted[key] = shard
+        active = {
+            key: shard
+            for key, shard in sorted(wanted.items())
+            if shard.owner is not None
+            and shard.owner.state in (BASING, RENEWING, SERVING, DRAINING)
+        }
+        if not active:
+            dirty.clear()
+            return
+        self.telling.round_no += 1
+        number = self.telling.round_no
+        self.rounds[number] = (
+            ctx.clocks.fast,
+            {key: shard.owner.grant.epoch for key, shard in active.items() if shard.owner},
+        )
+        self.rounds.pop(number - ROUNDS_MAX, None)
+        for voter in ctx.configuration.voters:
+            if voter != ctx.me:
+                pushes = tuple(self._push(shard, voter) for shard in active.values())
+                ctx.send(voter, PushRecords(ctx.configuration.number, number, pushes))
+        for shard in active.values():
+            if shard.owner is not None:
+                self.leasing.note_durable(shard, shard.owner, shard.owner.seq)
+                ctx.when_durable(self._after_durable, (shard, shard.owner))
+        ctx.timers.set_earlier("round", ctx.now.mono_ns + RESEND_NS)
+
+    def _after_durable(self, argument: tuple[Shard, OwnerShard]) -> None:
+        shard, owner = argument
+        if shard.owner is owner:
+            self._self_ack(shard, owner)
+            self._committed(shard, owner)
+
+    def _push(self, shard: Shard, voter: str) -> Push:
+        """What this voter lacks, up to our last seq: every row newer than it has acknowledged."""
+        owner = shard.owner
+        assert owner is not None
+        after = owner.acked.get(voter, 0)
+        rows: list[Row] = []
+        if after < owner.sent_floor:
+            after = 0
+            rows = [row for row in shard.rows if row.epoch == owner.grant.epoch.counter]
+        else:
+            for seq, index in owner.tail.items():
+                if seq > after:
+                    row = shard.rows.get(index)
+                    if row is not None and row.seq == seq:
+                        rows.append(row)
+        return Push(
+            shard.key,
+            owner.grant.epoch,
+            after,
+            owner.seq,
+            owner.commit_seq,
+            owner.base_end,
+            tuple(wire_rows(self.ctx, rows)),
+        )
+
+    def on_held(self, sender: str, message: RecordsHeld) -> None:
+        """A voter holds records; count it if it is in time (R8 b)."""
+        ctx = self.ctx
+        sent_round = self.rounds.get(message.round_no)
+        if sent_round is None or message.config_no != ctx.configuration.number:
+            return
+        sent, asked = sent_round
+        for key, epoch, seq in message.held:
+            shard = self.book.shard(key)
+            owner = shard.owner if shard is not None else None
+            if shard is None or owner is None or seq < 0 or owner.grant.epoch != epoch:
+                continue
+            if asked.get(key) != epoch:
+                continue
+            in_time = owner.state == BASING or holding.r8b_counts(
+                sent, ctx.clocks.fast, ctx.config.ack_limit_ns, owner.hold_until
+            )
+            if not in_time:
+                continue
+            owner.acked[sender] = max(owner.acked.get(sender, 0), seq)
+            owner.confirmed[sender] = max(owner.confirmed.get(sender, 0), message.round_no)
+            self._self_ack(shard, owner)
+            self._committed(shard, owner)
+            self.telling.answered(shard)
+
+    def _committed(self, shard: Shard, owner: OwnerShard) -> None:
+        """The highest seq that a quorum holds; a base that is committed may be served."""
+        config = self.ctx.configuration
+        for seq in sorted(set(owner.acked.values()), reverse=True):
+            if seq <= owner.commit_seq and seq > 0:
+                break
+            if configuration.r21b_quorum(config, holding.r8d_holding(seq, owner.acked)):
+                owner.commit_seq = max(owner.commit_seq, seq)
+                break
+        if owner.state == BASING and self._base_committed(owner):
+            pool = self.book.by_no[shard.pool_no]
+            owner.state = RENEWING
+            raise_floor(self.ctx, pool, shard, owner.grant.epoch.counter)
+            if holding.r4_may_serve(owner) and holding.r5_holds(owner, self.ctx.clocks.fast):
+                self._serve(shard, owner)
+            else:
+                self.ctx.timers.set("renew", self.ctx.now.mono_ns)
+        if owner.state == DRAINING:
+            self._try_seal(shard, owner)
+        self._trim(shard, owner)
+
+    def _base_committed(self, owner: OwnerShard) -> bool:
+        config = self.ctx.configuration
+        return configuration.r21b_quorum(config, holding.r8d_holding(owner.base_end, owner.acked))
+
+    def _trim(self, shard: Shard, owner: OwnerShard) -> None:
+        """Forget the tail that every voter has."""
+        voters = self.ctx.configuration.voters
+        low = min((owner.acked.get(voter, 0) for voter in voters), default=0)
+        if low > owner.sent_floor:
+            owner.sent_floor = low
+            owner.tail = {seq: index for seq, index in owner.tail.items() if seq > low}
+        if low >= owner.seq and shard.key not in self.telling.questions:
+            self.leasing.dirty.pop(shard.key, None)
+
+    # --- drain and release (R12) -------------------------------------------------------------
+
+    def drain(self, shard: Shard) -> None:
+        """Stop allocating from a shard, replicate it, seal it, give it back."""
+        owner = shard.owner
+        if owner is None or owner.state not in (SERVING, RENEWING):
+            return
+        if not holding.r12_may_drain(owner, self.ctx.clocks.slow):
+            return
+        owner.state = DRAINING
+        pool = self.book.by_no[shard.pool_no]
+        pool.set_available(shard, available=False)
+        self.leasing.mark_dirty(shard)
+        self._try_seal(shard, owner)
+
+    def _try_seal(self, shard: Shard, owner: OwnerShard) -> None:
+        """Seal once everything is replicated; from then on this epoch is never served again."""
+        if owner.state != DRAINING or not holding.r12_may_release(owner):
+            return
+        if not holding.r5_holds(owner, self.ctx.clocks.fast):
+            return
+        owner.seal = Seal(owner.grant.epoch, owner.seq, records.r12_digest(shard))
+        owner.state = SEALED
+        owner.hold_until = 0
+        self.telling.drop_shard(shard)
+        self.r12_persist_seal(shard, owner)
+        self._send_release(shard)
+
+    def r12_persist_seal(self, shard: Shard, owner: OwnerShard) -> None:
+        """The seal is on disk before RELEASE is sent: a restart must not serve it again."""
+        self.campaigns.persist_owner(shard, owner)
+
+    def _send_release(self, shard: Shard) -> None:
+        owner = shard.owner
+        assert owner is not None
+        assert owner.seal is not None
+        self.release_acks.setdefault(shard.key, {})
+        message = ReleaseShards(self.ctx.configuration.number, ((shard.key, owner.seal),))
+        for voter in self.ctx.configuration.voters:
+            self.ctx.send(voter, message)
+        self.ctx.timers.set_earlier("release", self.ctx.now.mono_ns + self.ctx.config.retry_ns)
+
+    def on_released(self, sender: str, message: ShardsReleased) -> None:
+        """A voter holds the seal; a quorum of them ends our part."""
+        if message.config_no != self.ctx.configuration.number:
+            return
+        for key, epoch in message.shards:
+            shard = self.book.shard(key)
+            owner = shard.owner if shard is not None else None
+            if (
+                shard is None
+                or owner is None
+                or owner.state != SEALED
+                or owner.grant.epoch != epoch
+            ):
+                continue
+            acks = self.release_acks.setdefault(key, {})
+            acks[sender] = None
+            if configuration.r21b_quorum(self.ctx.configuration, register.r2_distinct(acks)):
+                del self.release_acks[key]
+                self.drop(shard, "released")
+
+    def release_tick(self) -> None:
+        """Send releases again that no quorum has acknowledged."""
+        for shard in list(self.owned.values()):
+            if shard.owner is not None and shard.owner.state == SEALED:
+                self._send_release(shard)
+
+    # --- voters change (R21) -----------------------------------------------------------------
+
+    def reconfigured(self) -> None:
+        """Answers of the old configuration do not count; everything is asked again."""
+        self.renewals.clear()
+        self.rounds.clear()
+        self.release_acks.clear()
+        for shard in self.owned.values():
+            owner = shard.owner
+            if owner is None:
+                continue
+            kept = set(self.ctx.configuration.voters)
+            owner.acked = {voter: 0 for voter in owner.acked if voter in kept}
+            owner.confirmed = {}
+            owner.tail.clear()
+            owner.sent_floor = owner.seq
+            self.leasing.mark_dirty(shard)
+        if self.owned:
+            self.renew()

@@ -1,0 +1,98 @@
+"""Which shards this node should own (R1), and moving towards that without hurry.
+
+Placement is a hint: it starts campaigns and, where it costs nobody anything, hands empty shards
+over.  What the registers say is the fact.
+"""
+
+from __future__ import annotations
+
+from nexus.core.book import PoolBook
+from nexus.core.campaigns import Campaigns, Key
+from nexus.core.context import Context
+from nexus.core.members import Members
+from nexus.core.owning import Owning
+from nexus.model.time import NS_PER_S
+from nexus.ownership.pool_state import PoolState
+from nexus.ownership.shard import SERVING, Shard
+from nexus.ring.assignment import Assignment, RoutingTable
+from nexus.ring.hash_ring import RingMember, pool_key
+
+CHECK_NS = 2 * NS_PER_S
+"""A node that wants shards it has not got looks again after this."""
+MOVES_PER_CHECK = 16
+"""Empty shards handed over to their proposed owner at most per look."""
+
+
+class Placement:
+    """Proposed owners of all shards, and this node's steps towards them."""
+
+    def __init__(
+        self, ctx: Context, book: PoolBook, members: Members, campaigns: Campaigns, owning: Owning
+    ) -> None:
+        self.ctx = ctx
+        self.book = book
+        self.members = members
+        self.campaigns = campaigns
+        self.owning = owning
+        self.tables: dict[int, Assignment] = {}
+        self.routing = RoutingTable()
+        self._routing_version = -1
+
+    def ring(self) -> list[RingMember]:
+        """Members that may own, as the ring wants them."""
+        return [RingMember(member.id, member.weight) for member in self.members.owners()]
+
+    def table(self, pool: PoolState) -> Assignment:
+        """Proposed owners of a pool's shards, brought up to date."""
+        table = self.tables.get(pool.pool_no)
+        if table is None:
+            table = Assignment(
+                pool_key(pool.spec.id, pool.generation), len(pool.shards), pool.spec.load_bound
+            )
+            self.tables[pool.pool_no] = table
+        table.update(self.ring())
+        return table
+
+    def route(self, subscriber: str) -> str | None:
+        """R20: the member that all requests for one subscriber go to, where it is reachable."""
+        if self._routing_version != self.members.version:
+            self.routing.update(self.ring())
+            self._routing_version = self.members.version
+        return self.routing.owner(subscriber)
+
+    def look(self) -> None:
+        """Campaign for what should be ours, hand over what is empty and should not be."""
+        ctx = self.ctx
+        for gone in [number for number in self.tables if number not in self.book.by_no]:
+            del self.tables[gone]
+        me = self.members.get(ctx.me)
+        if me is None or self.owning.superseded or ctx.storage_failed is not None:
+            return
+        wanted: list[Key] = []
+        moves = MOVES_PER_CHECK
+        for pool in self.book.by_id.values():
+            table = self.table(pool)
+            for shard in pool.shards:
+                proposed = table.owner(shard.index)
+                if proposed == ctx.me:
+                    if shard.owner is None:
+                        wanted.append(shard.key)
+                elif proposed is not None and moves and self._may_move(shard):
+                    moves -= 1
+                    self.owning.drain(shard)
+        if wanted:
+            self.campaigns.start(wanted)
+        if wanted or not moves or me.draining:
+            ctx.timers.set_earlier("placement", ctx.now.mono_ns + CHECK_NS)
+        if me.draining:
+            self._drain_all()
+
+    def _may_move(self, shard: Shard) -> bool:
+        """No live session moves in a rebalance: only empty shards are handed over."""
+        owner = shard.owner
+        return owner is not None and owner.state == SERVING and not shard.held
+
+    def _drain_all(self) -> None:
+        """An operator's drain: everything is sealed and released, sessions go along (R12)."""
+        for shard in list(self.owning.owned.values()):
+            self.owning.drain(shard)

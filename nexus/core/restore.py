@@ -1,0 +1,232 @@
+"""Rebuild a node's state from what its store has, in bulk (R6, R11).
+
+Rows go straight into their tables; nothing is replayed event by event.  Entries are joins, so a
+snapshot that was written piece by piece plus the log since its beginning comes to the state that
+the log describes, whatever they repeat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from nexus.core.catalog import Catalog
+from nexus.core.entries import (
+    CatalogWritten,
+    ClockRead,
+    ConfigWritten,
+    OwnerWritten,
+    ReplicaWritten,
+    RowsWritten,
+    SessionStarted,
+    SlotWritten,
+    VoterWritten,
+)
+from nexus.core.members import Member
+from nexus.ownership import register
+from nexus.ownership.clocks import ClockMark
+from nexus.ownership.configuration import Configuration
+from nexus.ownership.pool_state import PoolState
+from nexus.ownership.shard import (
+    BASING,
+    CLOSED,
+    DRAINING,
+    FLAG_FREE,
+    HELD,
+    READING,
+    RENEWING,
+    SEALED,
+    OwnerShard,
+    Row,
+)
+from nexus.ownership.values import ZERO, Ballot, Session
+
+
+class Remembered:
+    """What a log says of its node's identity and clocks, before there is a node."""
+
+    def __init__(self) -> None:
+        self.cluster_id = ""
+        self.member = ""
+        self.incarnation = 0
+        self.session = Session(0, 0)
+        self.mark: ClockMark | None = None
+        self.boot_changed = False
+
+    def take(self, entry: Any) -> None:
+        """Note the newest identity and clock reading."""
+        if isinstance(entry, SessionStarted):
+            self.cluster_id = entry.cluster_id
+            self.member = entry.member
+            self.incarnation = entry.incarnation
+            self.session = max(self.session, entry.session)
+            self._clock(entry.mark)
+        elif isinstance(entry, ClockRead):
+            self._clock(entry.mark)
+
+    def _clock(self, mark: ClockMark) -> None:
+        if self.mark is None or mark.slow >= self.mark.slow:
+            self.mark = mark
+
+
+class Restorer:
+    """Takes decoded entries in order (snapshot first) and fills a node's parts."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self.book = catalog.book
+        self.slot = 0
+        self.votes: dict[int, tuple[Ballot, Ballot, Any]] = {}
+        self.values: dict[int, Any] = {}
+        self.configuration: ConfigWritten | None = None
+        self.owners: dict[tuple[int, int], OwnerWritten] = {}
+
+    def take(self, entry: Any) -> None:
+        """Apply one entry."""
+        if isinstance(entry, RowsWritten):
+            pool = self.book.by_no.get(entry.pool_no)
+            if pool is not None:
+                restore_rows(pool, entry.rows)
+        elif isinstance(entry, VoterWritten):
+            self._voter(entry)
+        elif isinstance(entry, OwnerWritten):
+            self._owner(entry)
+        elif isinstance(entry, ReplicaWritten):
+            self._replica(entry)
+        elif isinstance(entry, SlotWritten):
+            self._slot(entry)
+        elif isinstance(entry, CatalogWritten):
+            self._catalog(entry)
+        elif isinstance(entry, ConfigWritten):
+            self._config(entry)
+
+    def take_all(self, entries: Iterable[Any]) -> None:
+        """Apply entries in order."""
+        for entry in entries:
+            self.take(entry)
+
+    def _voter(self, entry: VoterWritten) -> None:
+        shard = self.book.shard((entry.pool_no, entry.shard))
+        if shard is None:
+            return
+        voter = shard.voter
+        voter.promised = max(voter.promised, entry.promised)
+        if entry.grant is None or entry.grant.epoch < voter.epoch:
+            return
+        newer = entry.grant.epoch > voter.epoch
+        voter.grant = entry.grant
+        voter.mark = entry.mark if newer else entry.mark or voter.mark
+        voter.seal = entry.seal or voter.seal
+        voter.session = entry.session if newer else max(voter.session, entry.session)
+        voter.quarantine = entry.quarantine
+        voter.acked_seq = entry.acked_seq if newer else max(voter.acked_seq, entry.acked_seq)
+        voter.commit_seq = entry.commit_seq if newer else max(voter.commit_seq, entry.commit_seq)
+        voter.last_commit = max(voter.last_commit, entry.last_commit)
+        shard.known_owner = entry.grant.owner
+
+    def _owner(self, entry: OwnerWritten) -> None:
+        key = (entry.pool_no, entry.shard)
+        known = self.owners.get(key)
+        if known is None or entry.epoch >= known.epoch:
+            self.owners[key] = entry
+
+    def _replica(self, entry: ReplicaWritten) -> None:
+        shard = self.book.shard((entry.pool_no, entry.shard))
+        if shard is not None:
+            shard.floor = max(shard.floor, entry.floor)
+            if (entry.epoch, entry.seq) > (shard.have_epoch, shard.have_seq):
+                shard.have_epoch, shard.have_seq = entry.epoch, entry.seq
+            shard.known_owner = shard.known_owner or entry.owner
+
+    def _slot(self, entry: SlotWritten) -> None:
+        if not entry.decided:
+            known = self.votes.get(entry.slot)
+            if known is None or (entry.promised, entry.accepted_ballot) >= known[:2]:
+                self.votes[entry.slot] = (entry.promised, entry.accepted_ballot, entry.accepted)
+            return
+        if entry.slot != self.slot + 1:
+            return
+        self.slot = entry.slot
+        self.votes.pop(entry.slot, None)
+        self.values[entry.slot] = tuple(entry.accepted)
+        from nexus.core.decisions import BATCH_MAX
+
+        for place, proposal in enumerate(entry.accepted):
+            self.catalog.execute(entry.slot * BATCH_MAX + place, proposal)
+
+    def _catalog(self, entry: CatalogWritten) -> None:
+        """A snapshot's catalogue replaces nothing newer."""
+        if entry.slot < self.slot:
+            return
+        self.slot = entry.slot
+        for record in entry.pools:
+            self.catalog.load_pool(record)
+        for member in entry.members:
+            self.catalog.members.add(member)
+        self.catalog.devices.restore(entry.devices)
+
+    def _config(self, entry: ConfigWritten) -> None:
+        known = self.configuration
+        if known is None or entry.configuration.number >= known.configuration.number:
+            self.configuration = entry
+
+    # --- the end -----------------------------------------------------------------------------
+
+    def finish(self, slow: int, told: int, drift_ppm: int, me: str) -> list[OwnerShard]:
+        """R6 for every voter, this node's grants back, marks and cooling brought up to date."""
+        for pool in self.book.by_no.values():
+            for shard in pool.shards:
+                register.r6_restart(shard.voter, slow, drift_ppm)
+        owners: list[OwnerShard] = []
+        for key, entry in sorted(self.owners.items()):
+            shard = self.book.shard(key)
+            if shard is None or entry.grant is None:
+                continue
+            owner = OwnerShard(entry.grant)
+            owner.base_end = entry.base_end
+            owner.confirm = entry.confirm
+            owner.seal = entry.seal
+            owner.state = RESUMED.get(entry.state, entry.state)
+            counter = entry.grant.epoch.counter
+            seqs = [row.seq for row in shard.rows if row.epoch == counter]
+            owner.seq = owner.durable_seq = owner.sent_floor = max(
+                [owner.base_end, shard.have_seq if shard.have_epoch == counter else 0, *seqs]
+            )
+            if shard.voter.epoch == entry.grant.epoch:
+                owner.acked[me] = shard.voter.acked_seq = max(shard.voter.acked_seq, owner.seq)
+                owner.commit_seq = shard.voter.commit_seq
+            shard.owner = owner
+            shard.known_owner = me
+            owners.append(owner)
+        for pool in list(self.book.by_no.values()):
+            if pool.retired_us is not None:
+                self.catalog.retire(pool, pool.retired_us)
+        del told
+        return owners
+
+
+RESUMED = {"serving": RENEWING, "draining": RENEWING, BASING: BASING, READING: READING}
+"""A state on disk -> the state after a restart; nothing is served before a fresh renewal."""
+RESUMED[DRAINING] = RENEWING
+RESUMED[SEALED] = SEALED
+
+
+def restore_rows(pool: PoolState, rows: Iterable[Row]) -> None:
+    """Put rows into their tables where they are newer; the hot loop of a restart."""
+    shard_of = pool.geometry.shard_of
+    shards = pool.shards
+    for row in rows:
+        shard = shards[shard_of(row.index)]
+        old = shard.rows.get(row.index)
+        if old is not None:
+            if (row.epoch, row.seq, row.length) <= (old.epoch, old.seq, old.length):
+                continue
+            pool.forget(shard, old)
+            row.blocked = max(row.blocked, old.blocked)
+        if row.length == CLOSED:
+            row.flags &= ~FLAG_FREE
+        shard.rows.put(row)
+        pool._attach(shard, row)
+
+
+__all__ = ["HELD", "ZERO", "Configuration", "Member", "Remembered", "Restorer"]

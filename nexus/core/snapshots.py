@@ -1,0 +1,106 @@
+"""Entries that rebuild a node, made piece by piece while it serves.
+
+Each piece is the state of one moment; pieces are of different moments.  That is sound because
+entries are joins and the log since the beginning is replayed on top (`nexus.core.entries`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from nexus.core.entries import (
+    CatalogWritten,
+    OwnerWritten,
+    ReplicaWritten,
+    RowsWritten,
+    SessionStarted,
+    SlotWritten,
+    VoterWritten,
+)
+from nexus.core.pool_record import PoolRecord
+from nexus.ownership.shard import Row, Shard
+from nexus.ownership.values import ZERO
+
+if TYPE_CHECKING:
+    from nexus.core.node import NexusNode
+
+ROWS_PER_ENTRY = 4_096
+
+
+def snapshot_entries(node: NexusNode) -> Iterator[Any]:
+    """Identity and catalogue first, then every pool that the catalogue names."""
+    ctx = node.ctx
+    config = node.config
+    pools = sorted(node.book.by_no.values(), key=lambda pool: pool.pool_no)
+    yield SessionStarted(
+        config.cluster_id,
+        config.node_id,
+        config.incarnation,
+        config.session,
+        ctx.clocks.mark(config.boot_id),
+    )
+    yield node.voters.entry()
+    yield catalog_entry(node)
+    for slot, vote in sorted(node.decisions.votes.items()):
+        yield SlotWritten(slot, vote.promised, vote.accepted_ballot, vote.accepted, decided=False)
+    for pool in pools:
+        batch: list[Row] = []
+        for shard in pool.shards:
+            yield from register_entries(shard)
+            for rows in shard.rows.batches(ROWS_PER_ENTRY):
+                batch.extend(rows)
+                if len(batch) >= ROWS_PER_ENTRY:
+                    yield RowsWritten(pool.pool_no, tuple(batch))
+                    batch = []
+        if batch:
+            yield RowsWritten(pool.pool_no, tuple(batch))
+
+
+def catalog_entry(node: NexusNode) -> CatalogWritten:
+    """Everything decided, in one piece."""
+    pools = sorted(node.book.by_no.values(), key=lambda pool: pool.pool_no)
+    return CatalogWritten(
+        node.decisions.slot,
+        tuple(
+            PoolRecord(pool.pool_no, pool.generation, pool.spec, pool.created_us, pool.retired_us)
+            for pool in pools
+        ),
+        tuple(node.members.all()),
+        tuple(node.catalog.devices.export()),
+    )
+
+
+def register_entries(shard: Shard) -> Iterator[Any]:
+    """A shard's registers, where there is anything in them."""
+    voter = shard.voter
+    if voter.promised > ZERO or voter.grant is not None:
+        yield VoterWritten(
+            shard.pool_no,
+            shard.index,
+            voter.promised,
+            voter.grant,
+            voter.mark,
+            voter.seal,
+            voter.session,
+            voter.quarantine,
+            voter.acked_seq,
+            voter.commit_seq,
+            voter.last_commit,
+        )
+    owner = shard.owner
+    if owner is not None:
+        yield OwnerWritten(
+            shard.pool_no,
+            shard.index,
+            owner.grant.epoch,
+            owner.grant,
+            owner.state,
+            owner.base_end,
+            owner.confirm,
+            owner.seal,
+        )
+    if shard.floor or shard.have_epoch:
+        seq = owner.seq if owner is not None else shard.have_seq
+        epoch = owner.grant.epoch.counter if owner is not None else shard.have_epoch
+        yield ReplicaWritten(shard.pool_no, shard.index, shard.known_owner, shard.floor, epoch, seq)

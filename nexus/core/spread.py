@@ -1,0 +1,261 @@
+"""Spread of shared facts: elements of shards, decided slots, life signs (R16-R19).
+
+Nothing here is needed for safety: it fills the views from which lists, usage and routing are
+told, and it brings late members up to date.  A digest round compares (epoch, seq, fingerprint)
+per shard and only what differs is sent.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nexus.core.book import PoolBook
+from nexus.core.catalog import Catalog
+from nexus.core.context import Context
+from nexus.core.decisions import Decisions
+from nexus.core.entries import CatalogWritten, ReplicaWritten, RowsWritten
+from nexus.core.members import Member, Members
+from nexus.core.messages import (
+    CatalogTold,
+    ConfigTold,
+    DecisionsWanted,
+    DigestSpread,
+    LifeSign,
+    RowsSpread,
+    RowsWanted,
+)
+from nexus.core.pool_record import PoolRecord
+from nexus.core.voting import merge_rows, raise_floor, wire_rows
+from nexus.ownership.pool_state import PoolState
+from nexus.ownership.shard import SERVING, Shard
+
+Key = tuple[int, int]
+
+DIGESTS_MAX = 4_096
+"""Shards in one digest message."""
+ROWS_WANTED_MAX = 256
+"""Shards asked for at once; the rest waits for the next round."""
+
+
+class Spread:
+    """This node's part of the spread."""
+
+    def __init__(
+        self,
+        ctx: Context,
+        book: PoolBook,
+        members: Members,
+        catalog: Catalog,
+        decisions: Decisions,
+    ) -> None:
+        self.ctx = ctx
+        self.book = book
+        self.members = members
+        self.catalog = catalog
+        self.decisions = decisions
+        self.sync_rounds = 0
+        self.merged_rows = 0
+
+    # --- periodic ----------------------------------------------------------------------------
+
+    def life(self) -> None:
+        """Say that we live, and what we know to be decided."""
+        ctx = self.ctx
+        ctx.effects_now(LifeSign(ctx.configuration.number, ctx.config.session, self.decisions.slot))
+        ctx.timers.set("life", ctx.now.mono_ns + ctx.config.life_sign_interval_ns)
+
+    def digest(self) -> None:
+        """Compare with one peer; over time with all."""
+        ctx = self.ctx
+        peers = [member for member in self.members.ids() if member != ctx.me]
+        if peers:
+            peer = peers[ctx.rng.randrange(len(peers))]
+            for message in self._digests(answer=True):
+                ctx.send(peer, message)
+            self.sync_rounds += 1
+        interval = ctx.config.digest_interval_ns
+        ctx.timers.set("digest", ctx.now.mono_ns + interval // 2 + ctx.rng.randrange(interval))
+
+    def _digests(self, *, answer: bool) -> list[DigestSpread]:
+        found = [
+            self._digest_of(shard)
+            for pool in self.book.by_no.values()
+            for shard in pool.shards
+            if shard.have_epoch or shard.owner is not None
+        ]
+        return [
+            DigestSpread(self.decisions.slot, tuple(found[first : first + DIGESTS_MAX]), answer)
+            for first in range(0, max(1, len(found)), DIGESTS_MAX)
+        ]
+
+    def _digest_of(self, shard: Shard) -> tuple[Key, str, int, int, int, int]:
+        epoch, seq = self.position(shard)
+        owner = self.ctx.me if shard.owner is not None else shard.known_owner or ""
+        return (shard.key, owner, epoch, seq, shard.floor, shard.fingerprint)
+
+    def position(self, shard: Shard) -> tuple[int, int]:
+        """(epoch, seq) up to which this node has all elements of a shard."""
+        if shard.owner is not None:
+            return shard.owner.grant.epoch.counter, shard.owner.durable_seq
+        return shard.have_epoch, shard.have_seq
+
+    # --- messages ----------------------------------------------------------------------------
+
+    def receive(self, sender: str, message: Any) -> None:
+        """Facts from a peer."""
+        match message:
+            case RowsSpread():
+                self._on_rows(message)
+            case DigestSpread():
+                self._on_digest(sender, message)
+            case RowsWanted():
+                self._on_wanted(sender, message)
+            case LifeSign():
+                self._on_life(sender, message)
+            case DecisionsWanted():
+                if not self.decisions.on_wanted(sender, message):
+                    self.ctx.send(sender, self._catalog())
+            case CatalogTold():
+                self._on_catalog(message)
+
+    def _on_life(self, sender: str, message: LifeSign) -> None:
+        ctx = self.ctx
+        self.members.heard[sender] = ctx.now.wall_us
+        if message.slot > self.decisions.slot:
+            ctx.send(sender, DecisionsWanted(self.decisions.slot + 1))
+        if message.config_no < ctx.configuration.number:
+            ctx.send(sender, ConfigTold(ctx.configuration))
+
+    def _on_digest(self, sender: str, message: DigestSpread) -> None:
+        """Ask for shards that the sender has newer, tell ours where we have newer ones."""
+        if message.slot > self.decisions.slot:
+            self.ctx.send(sender, DecisionsWanted(self.decisions.slot + 1))
+        wanted: list[Key] = []
+        for key, owner, epoch, seq, floor, fingerprint in message.digests:
+            shard = self.book.shard(key)
+            if shard is None:
+                continue
+            mine = self.position(shard)
+            if epoch > mine[0] or (epoch == mine[0] and owner and shard.owner is None):
+                shard.known_owner = owner or shard.known_owner
+            behind = (epoch, seq) > mine or floor > shard.floor
+            differs = (epoch, seq) == mine and fingerprint != shard.fingerprint
+            if shard.owner is None and (behind or differs):
+                wanted.append(key)
+        if wanted:
+            self.ctx.send(sender, RowsWanted(tuple(wanted[:ROWS_WANTED_MAX])))
+        if message.answer:
+            for part in self._digests(answer=False):
+                self.ctx.send(sender, part)
+
+    def _on_wanted(self, sender: str, message: RowsWanted) -> None:
+        for key in message.shards[:ROWS_WANTED_MAX]:
+            shard = self.book.shard(key)
+            if shard is None:
+                continue
+            epoch, seq = self.position(shard)
+            owner = self.ctx.me if shard.owner is not None else shard.known_owner or ""
+            rows = tuple(wire_rows(self.ctx, list(shard.rows)))
+            self.ctx.send(sender, RowsSpread(key, owner, epoch, shard.floor, 0, seq, rows))
+
+    def push(self, shard: Shard, after_seq: int) -> None:
+        """An owner's fresh elements to everybody (R7: after the reply, after the disk)."""
+        owner = shard.owner
+        if owner is None or owner.state != SERVING:
+            return
+        counter = owner.grant.epoch.counter
+        rows = [row for row in shard.rows if row.epoch == counter and row.seq > after_seq]
+        message = RowsSpread(
+            shard.key,
+            self.ctx.me,
+            counter,
+            shard.floor,
+            after_seq,
+            owner.seq,
+            tuple(wire_rows(self.ctx, rows)),
+        )
+        self.ctx.broadcast(message)
+
+    def _on_rows(self, message: RowsSpread) -> None:
+        """Merge elements; the position moves only over complete stretches."""
+        pool = self.book.by_no.get(message.shard[0])
+        shard = self.book.shard(message.shard)
+        if pool is None or shard is None or shard.owner is not None:
+            return
+        rows = merge_rows(self.ctx, pool, shard, message.rows)
+        self.merged_rows += len(rows)
+        if rows:
+            self.ctx.persist(RowsWritten(pool.pool_no, tuple(rows)))
+        self._advance(pool, shard, message)
+
+    def _advance(self, pool: PoolState, shard: Shard, message: RowsSpread) -> None:
+        before = (shard.have_epoch, shard.have_seq, shard.known_owner)
+        if message.epoch > shard.have_epoch and message.after_seq == 0:
+            shard.have_epoch, shard.have_seq = message.epoch, message.last_seq
+        elif message.epoch == shard.have_epoch and message.after_seq <= shard.have_seq:
+            shard.have_seq = max(shard.have_seq, message.last_seq)
+        if message.epoch >= shard.have_epoch and message.owner:
+            shard.known_owner = message.owner
+        if message.floor > shard.floor and message.epoch >= message.floor:
+            raise_floor(self.ctx, pool, shard, message.floor)
+        if (shard.have_epoch, shard.have_seq, shard.known_owner) != before:
+            self.ctx.persist(
+                ReplicaWritten(
+                    shard.pool_no,
+                    shard.index,
+                    shard.known_owner,
+                    shard.floor,
+                    shard.have_epoch,
+                    shard.have_seq,
+                )
+            )
+
+    # --- the catalogue -----------------------------------------------------------------------
+
+    def _catalog(self) -> CatalogTold:
+        pools = tuple(
+            PoolRecord(pool.pool_no, pool.generation, pool.spec, pool.created_us, pool.retired_us)
+            for pool in sorted(self.book.by_no.values(), key=lambda pool: pool.pool_no)
+        )
+        return CatalogTold(
+            self.decisions.slot,
+            pools,
+            tuple(self.members.all()),
+            tuple(self.catalog.devices.export()),
+        )
+
+    def _on_catalog(self, message: CatalogTold) -> None:
+        """Too far behind for single slots: take the whole catalogue."""
+        if message.slot <= self.decisions.slot:
+            return
+        for record in message.pools:
+            known = self.book.by_no.get(record.pool_no)
+            if known is None:
+                self.catalog.load_pool(record)
+            elif record.retired_us is not None and known.retired_us is None:
+                self.catalog.on_pool_gone(known)
+                self.catalog.retire(known, record.retired_us)
+        for member in message.members:
+            old = self.members.get(member.id)
+            self.members.add(Member(*_fields(member)))
+            if old is None or member.fenced_upto > old.fenced_upto:
+                self.catalog.on_fenced(member.id, member.fenced_upto)
+        self.catalog.devices.restore(message.devices)
+        self.decisions.slot = message.slot
+        self.decisions.reset()
+        self.ctx.persist(
+            CatalogWritten(message.slot, message.pools, message.members, message.devices)
+        )
+        self.catalog.on_placement()
+
+
+def _fields(member: Member) -> tuple[Any, ...]:
+    return (
+        member.id,
+        member.role,
+        member.weight,
+        member.registration,
+        member.incarnation,
+        member.fenced_upto,
+        member.draining,
+    )

@@ -1,0 +1,332 @@
+"""A pool at one node: its shards, who holds what in it, and the engine that opens and closes rows.
+
+One engine serves every resource type: it knows unit indexes and nothing else.  Every unit of a
+shard is in exactly one state, and the counters say so at any moment (invariant 5).  Only an owner
+picks units; replicas merge rows.  Both ways end in `_attach` and `_detach`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from xxhash import xxh3_64_intdigest
+
+from nexus.model.pool import PoolSpec
+from nexus.model.time import NS_PER_S
+from nexus.ownership.shard import (
+    CLOSED,
+    FLAG_CLAIM,
+    FLAG_FREE,
+    FLAG_RETIRED,
+    HELD,
+    STICKY,
+    Row,
+    Shard,
+)
+from nexus.resources.base import Geometry
+from nexus.space.expiry import ExpiryQueue
+from nexus.space.free_map import FreeMap
+
+
+def held_due(row: Row) -> int | None:
+    """When an open row ends, on the told timeline."""
+    return row.ends if row.length == HELD and row.ends else None
+
+
+def cooling_due(row: Row) -> int | None:
+    """When a closed row stops blocking its unit, on the slow timeline."""
+    return row.blocked if row.length == CLOSED and not row.flags & FLAG_FREE else None
+
+
+class PoolState:
+    """One generation of a pool.  Units are indexes 0..size-1; shards are contiguous."""
+
+    __slots__ = (
+        "available",
+        "claims",
+        "cooldown_ns",
+        "cooling_queue",
+        "created_us",
+        "doubles",
+        "frozen",
+        "generation",
+        "geometry",
+        "held_queue",
+        "mclt_ns",
+        "pool_no",
+        "retired_us",
+        "shards",
+        "spec",
+        "subs",
+    )
+
+    def __init__(
+        self, pool_no: int, generation: int, spec: PoolSpec, geometry: Geometry, created_us: int
+    ) -> None:
+        self.pool_no = pool_no
+        self.generation = generation
+        self.spec = spec
+        self.geometry = geometry
+        self.created_us = created_us
+        self.retired_us: int | None = None
+        """When the pool was deleted; its rows stay until nothing told of them can be in use."""
+        self.frozen = 0
+        """Deletions under way: nothing new is allocated while one is being decided."""
+        self.cooldown_ns = spec.cooldown * NS_PER_S
+        self.mclt_ns = spec.mclt * NS_PER_S
+        self.subs: dict[str, Row] = {}
+        self.claims: dict[str, Row] = {}
+        self.doubles: dict[str, list[Row]] = {}
+        """R20: younger open rows of subscribers that a partition gave two."""
+        self.held_queue: ExpiryQueue[Row] = ExpiryQueue(held_due)
+        self.cooling_queue: ExpiryQueue[Row] = ExpiryQueue(cooling_due)
+        self.available = 0
+        """Bit i is set while this node serves shard i and it has a free unit without a claim."""
+        self.shards: list[Shard] = []
+        for index in range(geometry.shard_count):
+            start, stop = geometry.shard_range(index)
+            reserved = geometry.reserved.count_within(start, stop)
+            self.shards.append(Shard(pool_no, index, start, stop, reserved))
+
+    # --- looking -----------------------------------------------------------------------------
+
+    def shard_at(self, index: int) -> Shard:
+        """The shard of a unit."""
+        return self.shards[self.geometry.shard_of(index)]
+
+    def row_at(self, index: int) -> Row | None:
+        """The newest element of a unit, None if it is not remembered."""
+        return self.shard_at(index).rows.get(index)
+
+    def rows_of(self, subscriber: str) -> list[Row]:
+        """Open rows of a subscriber: one, or two after a partition (R20)."""
+        row = self.subs.get(subscriber)
+        if row is None:
+            return []
+        return [row, *self.doubles.get(subscriber, ())]
+
+    def rows_after(self, index: int) -> Iterator[Row]:
+        """All rows of units above ``index``, in order of units."""
+        first = 0 if index < 0 else self.geometry.shard_of(index)
+        for shard in self.shards[first:]:
+            yield from shard.rows.after(index)
+
+    def pick(self, subscriber: str) -> int:
+        """A free unit without a claim in a served shard, -1 if there is none.
+
+        The start follows from the subscriber alone, so the same request gets the same unit on any
+        node and in any run; the cost does not depend on how full the pool is.
+        """
+        mask = self.available
+        if not mask:
+            return -1
+        hint = xxh3_64_intdigest(subscriber.encode()) % self.geometry.size
+        first = self.geometry.shard_of(hint)
+        above = mask >> first
+        if above:
+            number = first + (above & -above).bit_length() - 1
+        else:
+            number = (mask & -mask).bit_length() - 1
+        free = self.shards[number].free
+        assert free is not None
+        return free.pick(hint if number == first else self.shards[number].start)
+
+    def pick_claimed(self, subscriber: str) -> int:
+        """A free unit that somebody has only a claim to, -1 if there is none.  For a full pool."""
+        hint = xxh3_64_intdigest(subscriber.encode()) % self.geometry.size
+        count = len(self.shards)
+        first = self.geometry.shard_of(hint)
+        for step in range(count):
+            shard = self.shards[(first + step) % count]
+            if shard.claimed is not None and shard.claimed.free_count and shard.available:
+                return shard.claimed.pick(hint)
+        return -1
+
+    # --- changing ----------------------------------------------------------------------------
+
+    def set_available(self, shard: Shard, available: bool) -> None:
+        """This node may (not) allocate from the shard now; its free units count accordingly."""
+        shard.available = available
+        if available and shard.free is not None and shard.free.free_count:
+            self.available |= 1 << shard.index
+        else:
+            self.available &= ~(1 << shard.index)
+
+    def build_free_maps(self, shard: Shard) -> None:
+        """Make the maps of free units from the rows: done once, when serving begins."""
+        free = FreeMap(shard.start, shard.stop)
+        claimed = FreeMap(shard.start, shard.stop, full=True)
+        free.take_all(self.geometry.reserved.within(shard.start, shard.stop).indexes())
+        for row in shard.rows:
+            free.take(row.index)
+            if row.flags & FLAG_FREE:
+                claimed.give(row.index)
+        shard.free = free
+        shard.claimed = claimed
+
+    def drop_free_maps(self, shard: Shard) -> None:
+        """This node does not serve the shard any more."""
+        self.set_available(shard, available=False)
+        shard.free = None
+        shard.claimed = None
+
+    def open(self, shard: Shard, row: Row) -> None:
+        """A free unit (or the subscriber's own claim) becomes held by ``row``."""
+        old = shard.rows.get(row.index)
+        if old is not None:
+            self._detach(shard, old)
+        free = shard.free
+        if free is not None:
+            free.take(row.index)
+            if not free.free_count:
+                self.available &= ~(1 << shard.index)
+        shard.rows.put(row)
+        self._attach(shard, row)
+
+    def change(self, shard: Shard, row: Row, seq: int, ends: int, blocked: int) -> None:
+        """A new record of an open row: another end, same holder."""
+        if shard.digest is not None:
+            shard.digest ^= row.fingerprint()
+        row.seq = seq
+        if ends and (not row.ends or ends < row.ends):
+            self.held_queue.add(row, ends)
+        row.ends = ends
+        if blocked > row.blocked:
+            row.blocked = blocked
+        if shard.digest is not None:
+            shard.digest ^= row.fingerprint()
+
+    def close(self, shard: Shard, row: Row, epoch: int, seq: int, reuse_at: int) -> None:
+        """An open row ends; its unit cools until ``reuse_at`` (slow)."""
+        self._detach(shard, row)
+        row.epoch = epoch
+        row.seq = seq
+        row.length = CLOSED
+        row.blocked = reuse_at
+        row.flags &= ~(FLAG_FREE | FLAG_RETIRED)
+        if row.kind == STICKY:
+            row.flags |= FLAG_CLAIM
+        self._attach(shard, row)
+
+    def cooled(self, shard: Shard, row: Row) -> None:
+        """A closed row blocks its unit no longer; a claim stays, anything else is forgotten."""
+        self._detach(shard, row)
+        if row.flags & FLAG_CLAIM:
+            row.flags |= FLAG_FREE
+            if shard.claimed is not None:
+                shard.claimed.give(row.index)
+            self._attach(shard, row)
+            return
+        shard.rows.forget(row.index)
+        self._give_back(shard, row.index)
+
+    def drop_claim(self, shard: Shard, row: Row, epoch: int, seq: int) -> None:
+        """A closed sticky row reserves its unit no longer."""
+        was_free = row.flags & FLAG_FREE
+        self._detach(shard, row)
+        row.epoch = epoch
+        row.seq = seq
+        row.flags &= ~(FLAG_CLAIM | FLAG_FREE)
+        self._attach(shard, row)
+        if was_free:
+            self.cooled(shard, row)
+
+    def merge(self, shard: Shard, row: Row) -> None:
+        """Take a newer element from elsewhere (a voter's or replica's part, or a base)."""
+        old = shard.rows.get(row.index)
+        if old is not None:
+            self._detach(shard, old)
+            row.blocked = max(row.blocked, old.blocked)
+        shard.rows.put(row)
+        if shard.free is not None:
+            shard.free.take(row.index)
+        self._attach(shard, row)
+
+    def forget(self, shard: Shard, row: Row) -> None:
+        """Drop an element that no longer counts (below an epoch floor)."""
+        self._detach(shard, row)
+        shard.rows.forget(row.index)
+        self._give_back(shard, row.index)
+
+    def load(self, rows: Iterable[Row]) -> None:
+        """Attach rows of a snapshot in bulk; their units have no row yet."""
+        shard_of = self.geometry.shard_of
+        shards = self.shards
+        for row in rows:
+            shard = shards[shard_of(row.index)]
+            shard.rows.put(row)
+            self._attach(shard, row)
+
+    def _give_back(self, shard: Shard, index: int) -> None:
+        free = shard.free
+        if free is not None:
+            free.give(index)
+            if shard.available:
+                self.available |= 1 << shard.index
+
+    def _attach(self, shard: Shard, row: Row) -> None:
+        if shard.digest is not None:
+            shard.digest ^= row.fingerprint()
+        if row.length == HELD:
+            shard.held += 1
+            first = self.subs.setdefault(row.subscriber, row)
+            if first is not row:
+                self._attach_double(first, row)
+            if row.ends:
+                self.held_queue.add(row, row.ends)
+            return
+        if row.flags & FLAG_CLAIM:
+            self.claims[row.subscriber] = row
+        if not row.flags & FLAG_FREE:
+            shard.cooling += 1
+            self.cooling_queue.add(row, row.blocked)
+
+    def _detach(self, shard: Shard, row: Row) -> None:
+        if shard.digest is not None:
+            shard.digest ^= row.fingerprint()
+        if row.length == HELD:
+            shard.held -= 1
+            self._detach_subscriber(row)
+            return
+        if row.flags & FLAG_CLAIM and self.claims.get(row.subscriber) is row:
+            del self.claims[row.subscriber]
+        if not row.flags & FLAG_FREE:
+            shard.cooling -= 1
+        elif shard.claimed is not None:
+            shard.claimed.take(row.index)
+
+    def _attach_double(self, first: Row, row: Row) -> None:
+        """Two open rows of one subscriber: the older one counts, the younger is set aside."""
+        elder, younger = r20_elder(first, row)
+        self.subs[row.subscriber] = elder
+        elder.flags &= ~FLAG_RETIRED
+        younger.flags |= FLAG_RETIRED
+        self.doubles.setdefault(row.subscriber, []).append(younger)
+
+    def _detach_subscriber(self, row: Row) -> None:
+        others = self.doubles.get(row.subscriber)
+        if others is None:
+            if self.subs.get(row.subscriber) is row:
+                del self.subs[row.subscriber]
+            return
+        if self.subs.get(row.subscriber) is row:
+            self.subs[row.subscriber] = others.pop(0)
+        else:
+            others[:] = [other for other in others if other is not row]
+        if not others:
+            del self.doubles[row.subscriber]
+
+    # --- counting ----------------------------------------------------------------------------
+
+    def counts(self, shard: Shard, *, served: bool) -> tuple[int, int, int, int, int]:
+        """(free, held, cooling, locked, reserved) of a shard; they add up to its size."""
+        rest = shard.size - shard.held - shard.cooling - shard.reserved
+        free, locked = (rest, 0) if served else (0, rest)
+        return free, shard.held, shard.cooling, locked, shard.reserved
+
+
+def r20_elder(one: Row, other: Row) -> tuple[Row, Row]:
+    """Of two open rows of one subscriber: (the older, the younger), by clock, then by unit."""
+    if (one.created_us, one.index) <= (other.created_us, other.index):
+        return one, other
+    return other, one
