@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from nexus.space.expiry import ExpiryQueue
 
-BUCKET_NS = 10
 ITEMS = st.integers(0, 12)
 DISTANCES = st.one_of(
     st.integers(0, 30), st.integers(0, 2_000), st.integers(0, 100_000), st.integers(0, 10**9)
@@ -22,7 +21,11 @@ class QueueAgainstATable(RuleBasedStateMachine):
         super().__init__()
         self.now_ns = 0
         self.due_ns: dict[int, int | None] = {}
-        self.queue: ExpiryQueue[int] = ExpiryQueue(self.due_ns.get, BUCKET_NS)
+        self.queue: ExpiryQueue[int] = ExpiryQueue(self.due_ns.get)
+
+    @initialize(bucket_ns=st.sampled_from([1, 10, 1_000, 1_000_000]))
+    def choose_bucket(self, bucket_ns: int) -> None:
+        self.queue = ExpiryQueue(self.due_ns.get, bucket_ns)
 
     @rule(item=ITEMS, distance_ns=DISTANCES)
     def set_due(self, item: int, distance_ns: int) -> None:

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexus.errors import NexusError
+from nexus.model.pool import PoolSpec
 from nexus.resources import RESOURCE_TYPES, Geometry, geometry, pool_spec_from
 from nexus.resources.addresses import format_ipv4, format_ipv6
 from nexus.space.free_map import FreeMap
@@ -188,18 +189,33 @@ def test_a_pool_overlaps_itself(shape: Geometry) -> None:
     assert shape.overlaps(shape)
 
 
-@given(geometries(), geometries())
-def test_overlap_is_sharing_an_absolute(left: Geometry, right: Geometry) -> None:
-    assert left.overlaps(right) == right.overlaps(left)
-    if left.type != right.type or left.size > SMALL_UNITS_MAX:
-        return
-    shared = any(
+def _shares_a_unit(left: Geometry, right: Geometry) -> bool:
+    return any(
         right.index_at(absolute) is not None
         for index in range(left.size)
         for absolute in (left.absolute(index)[0], left.absolute(index)[1] - 1)
     )
-    if shared:
-        assert left.overlaps(right)
+
+
+CLOSE_PAIRS = st.tuples(spans(10, 16, 4), st.one_of(st.none(), spans(10, 16, 4)))
+
+
+@given(CLOSE_PAIRS, CLOSE_PAIRS, st.sampled_from(["vlan", "svlan", "port"]))
+def test_overlap_is_sharing_a_unit(
+    left: tuple[str, str | None], right: tuple[str, str | None], kind: str
+) -> None:
+    """Rectangles of QinQ pairs may cross, touch, or lie side by side."""
+    one, other = (
+        geometry(PoolSpec(id="p", type=kind, range=span, c_vlan=inner if kind == "svlan" else None))
+        for span, inner in (left, right)
+    )
+    shared = _shares_a_unit(one, other) or _shares_a_unit(other, one)
+    assert one.overlaps(other) == other.overlaps(one) == shared
+
+
+@given(geometries(), geometries())
+def test_overlap_is_mutual(left: Geometry, right: Geometry) -> None:
+    assert left.overlaps(right) == right.overlaps(left)
 
 
 @given(geometries())

@@ -106,9 +106,11 @@ def test_services_may_share_outer_vlans_and_split_the_inner_ones() -> None:
     internet = pool("svlan", "600-699", c_vlan="1-100")
     voice = pool("svlan", "600-699", c_vlan="101-200")
     assert not internet.overlaps(voice)
+    assert not voice.overlaps(internet)
     assert internet.overlaps(pool("svlan", "650", c_vlan="100"))
     assert internet.overlaps(pool("svlan", "650"))
     assert not internet.overlaps(pool("svlan", "700"))
+    assert not pool("svlan", "700", c_vlan="1-100").overlaps(internet)
     assert not internet.overlaps(pool("vlan", "650"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+import weakref
 from random import Random
 
 from nexus.model.time import NS_PER_S
@@ -108,6 +109,60 @@ def test_due_within_takes_nothing_out() -> None:
     assert list(queue.due_within(2 * HOUR_NS)) == [near]
     assert {id(lease) for lease in queue.due_within(31 * DAY_NS)} == {id(near), id(far)}
     assert len(queue) == 3
+
+
+def test_a_lease_added_to_the_front_is_not_lost_behind_what_was_passed_by() -> None:
+    released, later, sooner = Lease(13), Lease(19), Lease(11)
+    queue = queue_of(released, later)
+    assert queue.next_due_ns() == 13
+    released.due_ns = None
+    assert queue.next_due_ns() == 19
+    queue.add(sooner, 11)
+    assert queue.next_due_ns() == 11
+    assert queue.pop_due(19) == [sooner, later]
+
+
+def test_a_lease_renewed_after_its_bucket_was_sorted_waits_for_its_new_time() -> None:
+    first, renewed = Lease(10), Lease(20)
+    queue = queue_of(first, renewed)
+    assert queue.next_due_ns() == 10
+    renewed.due_ns = 40
+    assert queue.pop_due(30) == [first]
+    assert queue.next_due_ns() == 40
+
+
+def test_a_lease_shortened_into_a_sorted_bucket_comes_once() -> None:
+    """Its old entry, in a coarse bucket around that sorted one, must find its way there too."""
+    front, shortened = Lease(70 * NS_PER_S), Lease(100 * NS_PER_S)
+    queue = queue_of(Lease(0), front)
+    assert len(queue.pop_due(0)) == 1
+    assert queue.next_due_ns() == 70 * NS_PER_S
+    queue.add(shortened, 100 * NS_PER_S)
+    shortened.due_ns = 70 * NS_PER_S
+    queue.add(shortened, 70 * NS_PER_S)
+    assert queue.next_due_ns() == 70 * NS_PER_S
+    assert queue.pop_due(200 * NS_PER_S) == [front, shortened]
+
+
+def test_what_was_taken_is_let_go() -> None:
+    queue = queue_of(*(Lease(due_ns) for due_ns in range(100)))
+    taken = [weakref.ref(lease) for lease in queue.pop_due(80)]
+    assert len(taken) == 81
+    assert not any(lease() for lease in taken)
+
+
+def test_looking_ahead_does_not_ask_for_what_is_far() -> None:
+    asked: list[int] = []
+
+    def noted_due(due_ns: int) -> int | None:
+        asked.append(due_ns)
+        return due_ns
+
+    queue = ExpiryQueue(noted_due)
+    for hour in range(100):
+        queue.add(hour * HOUR_NS, hour * HOUR_NS)
+    assert list(queue.due_within(1)) == [0]
+    assert max(asked) < 2 * HOUR_NS
 
 
 def test_due_within_forgets_what_was_taken() -> None:
