@@ -12,6 +12,7 @@ from time import perf_counter
 import msgspec
 
 from nexus.errors import NexusError
+from nexus.resources.knobs import ACK_LIMIT_S
 from nexus.rest import (
     allocate,
     allocations,
@@ -40,13 +41,15 @@ class Knobs(msgspec.Struct, frozen=True):
 
     registrations_per_s: int = bootstrap.REGISTRATIONS_PER_S
     registrations_burst: int = bootstrap.REGISTRATIONS_BURST
+    ack_limit_s: float = ACK_LIMIT_S
+    """The cluster's: a pool's `cooldown` and `mclt` are bounded by it."""
 
 
 def all_routes(metrics: Metrics, hub: WatchHub, knobs: Knobs) -> tuple[Route, ...]:
     """Every route of the API, in the order of the documents."""
     routes = (
         *health.ROUTES,
-        *pools.ROUTES,
+        *pools.routes(ack_limit_s=knobs.ack_limit_s),
         *allocate.routes(metrics),
         *allocations.ROUTES,
         *nodes.ROUTES,

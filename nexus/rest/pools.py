@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 
 from nexus.core.operations.backups import CreateBackups
@@ -10,6 +12,7 @@ from nexus.core.operations.delete_pool import DeletePool
 from nexus.core.operations.read_pools import GetPool, GetUsage, ListPools, ListShards
 from nexus.model import ids
 from nexus.resources import pool_spec_from
+from nexus.resources.knobs import ACK_LIMIT_S
 from nexus.rest import params, present, schemas
 from nexus.rest.decode import BodyDecoder
 from nexus.rest.http import (
@@ -41,7 +44,9 @@ async def list_pools(request: HttpRequest, api: Api) -> HttpReply:
     return json_reply(200, present.page(view, schemas.PoolPage, present.pool))
 
 
-async def create_pool(request: HttpRequest, api: Api) -> HttpReply:
+async def create_pool(
+    request: HttpRequest, api: Api, ack_limit_s: float = ACK_LIMIT_S
+) -> HttpReply:
     """Create a pool; the same definition again is 200."""
     body, warnings = _pool_body.decode(request.body)
     params.pool_id(body.id)
@@ -50,7 +55,7 @@ async def create_pool(request: HttpRequest, api: Api) -> HttpReply:
     }
     if not asked.get("prefix"):
         asked.pop("prefix", None)
-    spec, more_warnings = pool_spec_from(asked)
+    spec, more_warnings = pool_spec_from(asked, ack_limit_s=ack_limit_s)
     view = await api.call(CreatePool(spec), request.cause_id, request.actor)
     reply = present.pool(view, (*warnings, *more_warnings))
     return json_reply(201 if view.created else 200, reply)
@@ -99,24 +104,29 @@ async def create_backups(request: HttpRequest, api: Api) -> HttpReply:
     return json_reply(201, reply)
 
 
-ROUTES = (
-    Route(
-        method="GET",
-        path=POOLS,
-        handler=list_pools,
-        summary="List resource pools",
-        replies={200: schemas.PoolPage},
-        query=params.PAGE,
-    ),
-    Route(
+def routes(*, ack_limit_s: float = ACK_LIMIT_S) -> tuple[Route, ...]:
+    """The routes; the cluster's ``ack_limit_s`` bounds some knobs of a pool."""
+    create = Route(
         method="POST",
         path=POOLS,
-        handler=create_pool,
+        handler=partial(create_pool, ack_limit_s=ack_limit_s),
         summary="Create a resource pool",
         body=schemas.PoolRequest,
         replies={200: schemas.PoolReply, 201: schemas.PoolReply},
         errors=("malformed_json", "pool_exists", "pool_overlaps", "body_too_large"),
-    ),
+    )
+    return (_LIST, create, *_OTHERS)
+
+
+_LIST = Route(
+    method="GET",
+    path=POOLS,
+    handler=list_pools,
+    summary="List resource pools",
+    replies={200: schemas.PoolPage},
+    query=params.PAGE,
+)
+_OTHERS = (
     Route(
         method="GET",
         path=POOL,

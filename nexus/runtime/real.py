@@ -284,7 +284,9 @@ def _no_audit(_line: Audit) -> None:
 
 
 def _route_knobs(config: ServeConfig) -> Knobs:
-    return Knobs(config.registration_rate, config.registration_burst)
+    return Knobs(
+        config.registration_rate, config.registration_burst, config.ack_limit_ns / NS_PER_S
+    )
 
 
 def _loop_factory() -> Any:

@@ -11,6 +11,7 @@ from nexus.core.operations.create_pool import CreatePool
 from nexus.core.operations.delete_pool import DeletePool
 from nexus.core.operations.read_pools import GetPool, GetUsage, ListPools, ListShards
 from nexus.model.views import BackupsView, Done, UsageView
+from nexus.rest.app import Knobs
 from tests.support.fake_api import NOON_US, Edge, page, pool, refuse, shard
 
 POOLS = "/api/v1/pools"
@@ -68,6 +69,18 @@ def test_refused_definitions(edge: Edge, body: dict[str, object], field: str) ->
     status, code, text = edge.refusal("POST", POOLS, body)
     assert (status, code) == (400, "validation_failed")
     assert text.startswith(f"validation error for field '{field}': ")
+
+
+@pytest.mark.parametrize(("ack_limit_s", "shortest"), [(1, 1), (5, 5), (20, 20)])
+def test_the_clusters_ack_limit_bounds_the_cooldown(ack_limit_s: int, shortest: int) -> None:
+    """Reuse never comes before the last answer about the address may be installed (R10)."""
+    edge = Edge(Knobs(ack_limit_s=ack_limit_s))
+    edge.api.answer = lambda asked: pool(spec=asked.spec)
+    body = {"id": "wifi", "cidr": "10.0.0.0/24", "cooldown": shortest}
+    assert edge.json("POST", POOLS, body, 201)["cooldown"] == shortest
+    status, _, text = edge.refusal("POST", POOLS, {**body, "cooldown": shortest - 1})
+    assert status == 400
+    assert "'cooldown'" in text
 
 
 def test_what_the_core_refuses_is_passed_on(edge: Edge) -> None:
