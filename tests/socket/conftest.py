@@ -11,6 +11,7 @@ import pytest
 from tests.support.api_client import ApiClient
 from tests.support.daemon import Daemon
 from tests.support.fresh import Fresh
+from tests.support.waiting import wait_for
 
 # The shortest that the knobs allow, so that tests of cooling wait 1 s instead of 60.
 QUICK = ("--ack-limit=1s",)
@@ -51,6 +52,9 @@ def make_pool(api: ApiClient, fresh: Fresh) -> MakePool:
             fields["cidr"] = fresh.cidr()
         fields.setdefault("id", fresh.name("pool"))
         pool: dict[str, Any] = api.post("/api/v1/pools", fields).expect(201)
+        usage = f"/api/v1/pools/{pool['id']}/usage"
+        # Allocations wait for the grants of the shards by themselves; numbers do not.
+        wait_for("shards granted", lambda: api.get(usage).expect(200)["locked"] == 0)
         return pool
 
     return make

@@ -94,7 +94,6 @@ MALFORMED = {
     "no request at all": b"\r\n\r\n",
     "words": b"hello world\r\n\r\n",
     "TLS": bytes.fromhex("1603010200010001fc0303") + bytes(500),
-    "HTTP/0.9": b"GET /health\r\n\r\n",
     "HTTP/9.9": b"GET /health HTTP/9.9\r\nHost: x\r\n\r\n",
     "HTTP/2 preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "bad header": b"GET /health HTTP/1.1\r\nHost: x\r\nno colon here\r\n\r\n",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from typing import Any
 
 import pytest
@@ -218,16 +219,19 @@ def test_pipelined_requests_are_answered_in_order(shared_daemon: Daemon) -> None
 
 
 def test_expect_100_continue(shared_daemon: Daemon, make_pool: MakePool) -> None:
-    """curl sends it for bodies above a kilobyte."""
+    """curl sends it for bodies above a kilobyte and then waits for the word."""
     pool = make_pool()
     body = f'{{"pool_id":"{pool["id"]}","subscriber_id":"expects"}}'.encode()
     head = (
         f"POST {ALLOCATIONS} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
         f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n"
     )
-    reply = raw_exchange(shared_daemon.http_port, head.encode() + body)
-    assert reply.startswith(b"HTTP/1.1 100 ")
-    assert b" 201 " in reply
+    address = ("127.0.0.1", shared_daemon.http_port)
+    with socket.create_connection(address, timeout=5) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(body)
+        assert connection.recv(1000).startswith(b"HTTP/1.1 201 ")
 
 
 def test_request_ids_are_echoed_or_made(api: ApiClient) -> None:
