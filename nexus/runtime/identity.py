@@ -64,7 +64,7 @@ def start_identity(data_path: Path, node_id: str, *, log_exists: bool) -> Identi
                 f"{path} is missing beside its log; restore it from a copy"
             ) from None
         identity = first_identity(node_id)
-    except (msgspec.DecodeError, OSError) as problem:
+    except (msgspec.DecodeError, UnicodeDecodeError, OSError) as problem:
         raise StoreDamagedError(f"{path} is damaged: {problem}") from problem
     else:
         identity = _next_start(path, known, node_id, log_exists)

@@ -40,7 +40,7 @@ def test_another_node_id_is_refused_and_nothing_is_counted(tmp_path: Path) -> No
     assert (tmp_path / FILE_NAME).read_bytes() == before
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": "x"}'])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": "x"}', b'{"node_id": "\xa5"}'])
 def test_a_damaged_file_is_an_error_not_a_new_member(tmp_path: Path, content: bytes) -> None:
     (tmp_path / FILE_NAME).write_bytes(content)
     with pytest.raises(StoreDamagedError, match="is damaged"):
