@@ -8,6 +8,7 @@ starts from what the one before left, snapshots included.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from random import Random
 
@@ -15,7 +16,7 @@ import pytest
 
 from tests.socket.conftest import StartDaemon
 from tests.support.daemon import Daemon
-from tests.support.ledger import Ledger
+from tests.support.ledger import Ledger, LedgerError
 from tests.support.load import Worker
 
 ROUNDS = int(os.environ.get("NEXUS_KILL_ROUNDS", "5"))
@@ -80,6 +81,45 @@ def test_nothing_acknowledged_is_lost_or_doubled(start_daemon: StartDaemon) -> N
     daemon.start()
     check(daemon, ledger)
     print(f"{ledger.acknowledged} acknowledged over {ROUNDS} kills")  # noqa: T201
+
+
+HASTY = """
+import time
+from functools import partial
+from nexus.cli.main import main
+from nexus.store.sqlite_log import SqliteStore
+
+commit = SqliteStore._commit
+
+def hasty(store):
+    store._post(partial(store._on_durable, store._waiting[-1][0]))
+    time.sleep(0.2)
+    commit(store)
+
+SqliteStore._commit = hasty
+main()
+"""
+
+
+def test_the_alarm_rings_for_a_server_that_answers_before_it_writes(
+    start_daemon: StartDaemon,
+) -> None:
+    """The same rounds against a store that acknowledges a fifth of a second too early."""
+    rng = Random(SEED)
+    ledger = Ledger(COOLDOWN_S)
+    daemon = start_daemon(command=(sys.executable, "-c", HASTY, "serve"))
+    with daemon.client() as client:
+        client.post("/api/v1/pools", POOL).expect(201)
+    time.sleep(0.5)
+
+    def rounds() -> None:
+        for round_index in range(5):
+            work(daemon, ledger, rng, round_index)
+            daemon.start()
+            check(daemon, ledger)
+
+    with pytest.raises(LedgerError, match=r"lost|again|was told"):
+        rounds()
 
 
 def test_killed_while_it_starts(start_daemon: StartDaemon) -> None:
