@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,10 +16,10 @@ CONNECTIONS = (1, 16, 64)
 BATCH_SIZE = 100
 POOL = {"id": "bench", "cidr": "10.0.0.0/8"}
 
-ASK_OF_BARE = {64: 0.6}
-ASK_OF_ETCD = {1: 0.85, 16: 0.9, 64: 0.9}
-ASK_OF_REDIS = {64: 0.4}
-ASK_BATCH = 5.0
+BARE, ETCD, REDIS = "bare aiohttp", "etcd gRPC put", "Redis"
+ASKED = {BARE: {64: 0.6}, ETCD: {1: 0.85, 16: 0.9, 64: 0.9}, REDIS: {64: 0.4}}
+"""Ratio to each peer that should be reached, by connections."""
+ASKED_OF_BATCH = 5.0
 
 
 @contextmanager
@@ -29,10 +29,10 @@ def servers(folder: Path) -> Iterator[tuple[Daemon, dict[str, peers.Peer]]]:
         daemon = stack.enter_context(Daemon(folder / "nexus"))
         with daemon.client() as client:
             client.post("/api/v1/pools", POOL).expect(201)
-        found = {"bare aiohttp": stack.enter_context(peers.bare_aiohttp(folder / "bare"))}
+        found = {BARE: stack.enter_context(peers.bare_aiohttp(folder / "bare"))}
         for name, peer in (
-            ("etcd gRPC put", peers.etcd(folder / "etcd")),
-            ("Redis", peers.redis(folder / "redis")),
+            (ETCD, peers.etcd(folder / "etcd")),
+            (REDIS, peers.redis(folder / "redis")),
         ):
             if peer is not None:
                 found[name] = stack.enter_context(peer)
@@ -57,14 +57,12 @@ def report(folder: Path, rounds: int, seconds: float, rng: Random) -> str:
                 partial(generators.single_posts, folder, daemon.http_port, count, seconds),
             )
             singles[count] = ours
-            yardsticks = _yardsticks(folder, found, count, seconds, cell)
-            cells += [ours, *yardsticks]
-            asks = (ASK_OF_BARE, ASK_OF_ETCD, ASK_OF_REDIS)
-            by_name = dict(zip(("bare", "etcd", "Redis"), asks, strict=True))
-            lines += [
-                Line(ours, yardstick, by_name[yardstick.name.split()[0]].get(count))
-                for yardstick in yardsticks
-            ]
+            cells.append(ours)
+            for name, peer in found.items():
+                sample = _peer_sample(name, peer, folder, count, seconds)
+                yardstick = cell(f"{name}, {count} connections", "/s", sample)
+                cells.append(yardstick)
+                lines.append(Line(ours, yardstick, ASKED[name].get(count)))
         for count in (1, 16):
             batch = cell(
                 f"batch of {BATCH_SIZE}, {count} connections",
@@ -74,7 +72,7 @@ def report(folder: Path, rounds: int, seconds: float, rng: Random) -> str:
                 ),
             )
             cells.append(batch)
-            lines.append(Line(batch, singles[count], ASK_BATCH))
+            lines.append(Line(batch, singles[count], ASKED_OF_BATCH))
         _warm_up(folder, daemon, found)
         run(cells, rounds, rng)
         cpu_us = _cpu_us_per_post(folder, daemon, seconds)
@@ -88,33 +86,21 @@ def report(folder: Path, rounds: int, seconds: float, rng: Random) -> str:
     return table("Durable allocations over HTTP", lines, notes)
 
 
-def _yardsticks(
-    folder: Path,
-    found: dict[str, peers.Peer],
-    count: int,
-    seconds: float,
-    cell: Callable[[str, str, Callable[[], float]], Cell],
-) -> Sequence[Cell]:
-    samples: dict[str, Callable[[peers.Peer], Callable[[], float]]] = {
-        "bare aiohttp": lambda peer: partial(
-            generators.single_posts, folder, peer.port, count, seconds
-        ),
-        "etcd gRPC put": lambda peer: partial(
-            generators.etcd_puts, folder, peer.port, count, seconds
-        ),
-        "Redis": lambda peer: partial(generators.redis_allocations, peer.port, count, seconds),
-    }
-    return [
-        cell(f"{name}, {count} connections", "/s", samples[name](peer))
-        for name, peer in found.items()
-    ]
+def _peer_sample(
+    name: str, peer: peers.Peer, folder: Path, count: int, seconds: float
+) -> Callable[[], float]:
+    if name == ETCD:
+        return partial(generators.etcd_puts, folder, peer.port, count, seconds)
+    if name == REDIS:
+        return partial(generators.redis_allocations, peer.port, count, seconds)
+    return partial(generators.single_posts, folder, peer.port, count, seconds)
 
 
 def _warm_up(folder: Path, daemon: Daemon, found: dict[str, peers.Peer]) -> None:
     generators.single_posts(folder, daemon.http_port, 16, 1)
-    generators.single_posts(folder, found["bare aiohttp"].port, 16, 1)
-    if "etcd gRPC put" in found:
-        generators.etcd_puts(folder, found["etcd gRPC put"].port, 16, 1)
+    generators.single_posts(folder, found[BARE].port, 16, 1)
+    if ETCD in found:
+        generators.etcd_puts(folder, found[ETCD].port, 16, 1)
 
 
 def _cpu_us_per_post(folder: Path, daemon: Daemon, seconds: float) -> float:
