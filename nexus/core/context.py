@@ -40,7 +40,9 @@ class Context:
         self.clocks = node_clocks
         self.rng = rng
         self.timers = Timers()
-        self.configuration: Configuration = configuration.stable(1, (config.node_id,))
+        self.lone = True
+        """This node is its own majority; follows from the configuration."""
+        self.configuration = configuration.stable(1, (config.node_id,))
         self.complete = True
         """This voter has copied what it must know (R21 c); an incomplete one answers nothing."""
         self.replaying = False
@@ -161,9 +163,14 @@ class Context:
     # --- votes -------------------------------------------------------------------------------
 
     @property
-    def lone(self) -> bool:
-        """This node is its own majority."""
-        return self.configuration.lone and self.configuration.old[0] == self.me
+    def configuration(self) -> Configuration:
+        """The voter configuration that this node is in (R21)."""
+        return self._configuration
+
+    @configuration.setter
+    def configuration(self, new: Configuration) -> None:
+        self._configuration = new
+        self.lone = new.lone and new.old[0] == self.me
 
     @property
     def votes(self) -> bool:

@@ -16,18 +16,8 @@ SPANS_MAX = 8
 """Spans remembered per resource."""
 
 
-class _Span:
-    __slots__ = ("cause_id", "epoch", "from_us", "reason", "subscriber", "to_us")
-
-    def __init__(
-        self, subscriber: str, from_us: int, epoch: int, reason: str, cause_id: str
-    ) -> None:
-        self.subscriber = subscriber
-        self.from_us = from_us
-        self.to_us: int | None = None
-        self.epoch = epoch
-        self.reason = reason
-        self.cause_id = cause_id
+_Span = tuple[str, int, int | None, int, str, str]
+"""(subscriber, from_us, to_us, epoch, reason, cause_id)"""
 
 
 class History:
@@ -43,33 +33,30 @@ class History:
     ) -> None:
         """A span begins."""
         key = (pool_no, index)
+        span = (subscriber, at_us, None, epoch, "allocated", cause_id)
         spans = self._spans.get(key)
         if spans is None:
-            spans = self._spans[key] = []
+            self._spans[key] = [span]
             if len(self._spans) > RESOURCES_MAX:
                 self._spans.popitem(last=False)
-        else:
-            self._spans.move_to_end(key)
-            if len(spans) >= SPANS_MAX:
-                del spans[0]
-        spans.append(_Span(subscriber, at_us, epoch, "allocated", cause_id))
+            return
+        self._spans.move_to_end(key)
+        if len(spans) >= SPANS_MAX:
+            del spans[0]
+        spans.append(span)
 
     def closed(
         self, pool_no: int, index: int, subscriber: str, at_us: int, reason: str, cause_id: str
     ) -> None:
         """The latest span of this subscriber ends."""
         spans = self._spans.get((pool_no, index))
-        if not spans or spans[-1].subscriber != subscriber or spans[-1].to_us is not None:
+        if not spans or spans[-1][0] != subscriber or spans[-1][2] is not None:
             return
-        spans[-1].to_us = at_us
-        spans[-1].reason = reason
-        spans[-1].cause_id = cause_id
+        _, from_us, _, epoch, _, _ = spans[-1]
+        spans[-1] = (subscriber, from_us, at_us, epoch, reason, cause_id)
 
     def of(self, pool_no: int, index: int) -> tuple[HistoryEntry, ...]:
         """Spans of a resource, newest first."""
         return tuple(
-            HistoryEntry(
-                span.subscriber, span.from_us, span.to_us, span.epoch, span.reason, span.cause_id
-            )
-            for span in reversed(self._spans.get((pool_no, index), ()))
+            HistoryEntry(*span) for span in reversed(self._spans.get((pool_no, index), ()))
         )

@@ -50,7 +50,7 @@ class Leasing:
         if self.ctx.lone:
             return
         owner.tail[row.seq] = row.index
-        if len(owner.tail) > TAIL_SLACK + 2 * shard.rows.count:
+        if len(owner.tail) > TAIL_SLACK + 2 * (shard.held + shard.cooling):
             owner.tail.clear()
             owner.sent_floor = owner.seq
         self.mark_dirty(shard)

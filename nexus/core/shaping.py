@@ -21,12 +21,10 @@ WALL_SLACK_US = 100_000
 """An end told twice reads the same to the microsecond unless the wall clock moved by more."""
 
 
-def ends_us(ctx: Context, row: Row) -> int | None:
-    """The wall-clock end of a row, None for a permanent one."""
-    if row.ends == 0:
-        return None
+def ends_us(wall_us: int, told: int, row: Row) -> int:
+    """The wall-clock end of a row that has one."""
     nominal = (row.renewed_us or row.created_us) + row.ttl_s * US_PER_S
-    actual = ctx.clocks.now.wall_us + (row.ends - ctx.clocks.told) // NS_PER_US
+    actual = wall_us + (row.ends - told) // NS_PER_US
     return nominal if -WALL_SLACK_US < nominal - actual < WALL_SLACK_US else actual
 
 
@@ -46,23 +44,27 @@ def allocation_view(
     the full one may not be told (R8 d).
     """
     geometry = pool.geometry
-    until_us = ends_us(ctx, row)
-    provisional = False
+    clocks = ctx.clocks
+    wall_us = clocks.now.wall_ns // NS_PER_US
     if told_until is not None:
-        until_us = ctx.clocks.now.wall_us + (told_until - ctx.clocks.told) // NS_PER_US
-        provisional = True
+        until_us: int | None = wall_us + (told_until - clocks.told) // NS_PER_US
+    elif row.ends == 0:
+        until_us = None
+    else:
+        until_us = ends_us(wall_us, clocks.told, row)
     not_after_us = None
     if not_after is not None and not_after < holding.FOREVER:
-        not_after_us = ctx.clocks.now.wall_us + (not_after - ctx.clocks.fast) // NS_PER_US
+        not_after_us = wall_us + (not_after - clocks.fast) // NS_PER_US
+    resource = geometry.format(row.index)
     return AllocationView(
         pool.spec.id,
         row.subscriber,
-        geometry.format(row.index),
-        pool.spec.type,
+        resource,
+        geometry.type,
         KINDS[row.kind],
         row.epoch,
         row.created_us,
-        geometry.ip(row.index),
+        resource if geometry.type == "ipv4" else geometry.ip(row.index),
         geometry.prefix(),
         row.node_id,
         row.backup_node_id,
@@ -71,7 +73,7 @@ def allocation_view(
         until_us,
         row.renewed_us or None,
         not_after_us,
-        provisional or bool(row.flags & FLAG_PROVISIONAL),
+        told_until is not None or bool(row.flags & FLAG_PROVISIONAL),
         created,
         warnings,
     )

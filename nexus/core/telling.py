@@ -10,11 +10,13 @@ from __future__ import annotations
 from typing import Any
 
 from nexus.core.context import Context
+from nexus.core.effects import Audit, Watch
 from nexus.core.history import History
 from nexus.core.messages import Forwarded
 from nexus.core.shaping import allocation_view
 from nexus.errors import NexusError
-from nexus.model.views import Done
+from nexus.model.time import NS_PER_US
+from nexus.model.views import AllocationView, Done
 from nexus.ownership import configuration, holding, register
 from nexus.ownership.pool_state import PoolState
 from nexus.ownership.shard import HELD, OwnerShard, Row, Shard
@@ -86,8 +88,6 @@ class Telling:
         """Number of the record round sent last."""
         self.questions: dict[tuple[int, int], list[Pending]] = {}
         self.question_count = 0
-        self.allocation_counts: dict[tuple[str, str], int] = {}
-        """(pool_id, result) -> count, for the metrics."""
         self.undo: Any = None
         """Set by the node: closes the record of an answer that no quorum confirmed."""
 
@@ -228,7 +228,13 @@ class Telling:
         if verb == RELEASE:
             self._deliver(pending, Done(pending.warnings))
             return
-        if row.length != HELD or row.subscriber is None:
+        if row.seq != pending.seq and row.length == HELD:
+            # Renewed meanwhile: what is told now rests on the newer record.
+            pending.seq = row.seq
+            pending.epoch = row.epoch
+            self.start(pending)
+            return
+        if row.length != HELD:
             self._refuse(pending, "allocation_not_found", "allocation not found", definite=True)
             return
         not_after = holding.r9_not_after(owner.hold_until, ctx.clocks.fast, ctx.config.ack_limit_ns)
@@ -242,22 +248,30 @@ class Telling:
             warnings=pending.warnings,
         )
         if pending.created or verb == RENEW:
-            target = f"allocations/{pool.spec.id}/{row.subscriber}"
-            ctx.watch("put", target, view)
-            action = "ALLOCATION_CREATED" if verb == ALLOCATE else "ALLOCATION_RENEWED"
-            ctx.audit(
-                action,
+            self._announce(pending, row, view)
+        self._deliver(pending, view)
+
+    def _announce(self, pending: Pending, row: Row, view: AllocationView) -> None:
+        """Watchers and the audit log hear of what was told for the first time."""
+        effects = self.ctx.effects
+        wall_us = self.ctx.clocks.now.wall_ns // NS_PER_US
+        target = f"allocations/{pending.pool.spec.id}/{row.subscriber}"
+        effects.append(Watch("put", "allocations", target, wall_us, view))
+        effects.append(
+            Audit(
+                wall_us,
+                "ALLOCATION_CREATED" if pending.verb == ALLOCATE else "ALLOCATION_RENEWED",
                 pending.actor,
                 pending.cause_id,
                 target,
-                resource=view.resource,
-                epoch=row.epoch,
-                seq=row.seq,
-                ttl=view.ttl_s,
+                {
+                    "resource": view.resource,
+                    "epoch": row.epoch,
+                    "seq": row.seq,
+                    "ttl": view.ttl_s,
+                },
             )
-        if verb == ALLOCATE:
-            self.count(pool.spec.id, "created" if pending.created else "repeated")
-        self._deliver(pending, view)
+        )
 
     def _refuse(
         self,
@@ -270,8 +284,6 @@ class Telling:
     ) -> None:
         if definite is None:
             definite = pending.verb == GET
-        if pending.verb == ALLOCATE:
-            self.count(pending.pool.spec.id, code)
         self._deliver(pending, NexusError(code, message, definite=definite, **detail))
 
     def refuse_all(self, code: str, message: str, steps: list[Any]) -> None:
@@ -292,11 +304,6 @@ class Telling:
             self.ctx.send(pending.origin[0], forwarded(pending.origin[1], result))
         else:
             self.ctx.reply(pending.reply_to, result)
-
-    def count(self, pool_id: str, result: str) -> None:
-        """Count an allocation's outcome."""
-        key = (pool_id, result)
-        self.allocation_counts[key] = self.allocation_counts.get(key, 0) + 1
 
 
 def forwarded(number: int, result: Any) -> Forwarded:

@@ -76,21 +76,27 @@ def r11_told_elapsed(mark: ClockMark, boot_id: str, now: Instant) -> int:
 class NodeClocks:
     """The timelines of one running node; `advance` is called first thing in every event."""
 
-    __slots__ = ("_anchor", "_anchor_fast", "_anchor_slow", "_told_ahead", "fast", "now", "slow")
+    __slots__ = (
+        "_anchor",
+        "_anchor_fast",
+        "_anchor_slow",
+        "_told_ahead",
+        "fast",
+        "now",
+        "slow",
+        "told",
+    )
 
     def __init__(self, now: Instant, *, slow: int = 0, told: int = 0) -> None:
         self.now = now
         self.fast = slow
         self.slow = slow
+        self.told = told
+        """The timeline of the ends of leases."""
         self._told_ahead = told - slow
         self._anchor = now
         self._anchor_fast = slow
         self._anchor_slow = slow
-
-    @property
-    def told(self) -> int:
-        """The timeline of the ends of leases."""
-        return self.slow + self._told_ahead
 
     def advance(self, now: Instant) -> None:
         """Take one reading."""
@@ -104,6 +110,7 @@ class NodeClocks:
             self.fast = fast
         if slow > self.slow:
             self.slow = slow
+            self.told = slow + self._told_ahead
         self.now = now
         if boot > ANCHOR_NS or not -STEP_NS < wall - boot < STEP_NS or boot - mono > STEP_NS:
             self._move_anchor(now, boot)
@@ -113,6 +120,7 @@ class NodeClocks:
         slept = boot_step - (self.slow - self._anchor_slow)
         if slept > STEP_NS:
             self._told_ahead += slept
+            self.told += slept
         self._anchor = now
         self._anchor_fast = self.fast
         self._anchor_slow = self.slow

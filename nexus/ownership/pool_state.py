@@ -154,9 +154,8 @@ class PoolState:
 
     def build_free_maps(self, shard: Shard) -> None:
         """Make the maps of free units from the rows: done once, when serving begins."""
-        free = FreeMap(shard.start, shard.stop)
+        free = FreeMap(shard.start, shard.stop, reserved=self.geometry.reserved)
         claimed = FreeMap(shard.start, shard.stop, full=True)
-        free.take_all(self.geometry.reserved.within(shard.start, shard.stop).indexes())
         for row in shard.rows:
             free.take(row.index)
             if row.flags & FLAG_FREE:

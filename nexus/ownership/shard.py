@@ -36,8 +36,8 @@ FLAG_REDATE = 32
 FLAG_PROVISIONAL = 16
 """Told as a short lease because no majority could be reached (R8 d)."""
 
-DENSE_MAX = 1 << 16
-"""Shards of up to this many units keep their rows in a list, larger ones in a dict."""
+DENSE_UNITS_PER_ROW = 12
+"""A shard with more than one row in so many units keeps them in a list, else in a dict."""
 
 
 class Row(msgspec.Struct, array_like=True, eq=False, gc=False):
@@ -74,16 +74,27 @@ class Row(msgspec.Struct, array_like=True, eq=False, gc=False):
 
 
 class RowTable:
-    """Rows of one shard by unit index, in index order."""
+    """Rows of one shard by unit index, in index order.
 
-    __slots__ = ("_dense", "_sparse", "_start", "_stop", "count")
+    A dict while the shard is thinly used, a list once that is smaller: a pool of millions of units
+    with few rows costs what its rows cost, a full one 8 bytes a unit.
+    """
+
+    __slots__ = ("_dense", "_dense_from", "_sparse", "_start", "_stop")
 
     def __init__(self, start: int, stop: int) -> None:
         self._start = start
         self._stop = stop
         self._dense: list[Row | None] | None = None
+        self._dense_from = (stop - start) // DENSE_UNITS_PER_ROW
         self._sparse: dict[int, Row] = {}
-        self.count = 0
+
+    @property
+    def count(self) -> int:
+        """Rows in the table."""
+        if self._dense is not None:
+            return len(self._dense) - self._dense.count(None)
+        return len(self._sparse)
 
     def get(self, index: int) -> Row | None:
         """The row of a unit, None where there never was one or it is forgotten."""
@@ -95,26 +106,25 @@ class RowTable:
     def put(self, row: Row) -> None:
         """Set the row of its unit."""
         dense = self._dense
-        if dense is None and self._stop - self._start <= DENSE_MAX:
-            dense = self._dense = [None] * (self._stop - self._start)
         if dense is not None:
-            at = row.index - self._start
-            if dense[at] is None:
-                self.count += 1
-            dense[at] = row
-        else:
-            if row.index not in self._sparse:
-                self.count += 1
-            self._sparse[row.index] = row
+            dense[row.index - self._start] = row
+            return
+        sparse = self._sparse
+        sparse[row.index] = row
+        if len(sparse) > self._dense_from:
+            start = self._start
+            dense = [None] * (self._stop - start)
+            for index, known in sparse.items():
+                dense[index - start] = known
+            self._dense = dense
+            self._sparse = {}
 
     def forget(self, index: int) -> None:
         """Drop the row of a unit: it may be given again."""
         if self._dense is not None:
-            if self._dense[index - self._start] is not None:
-                self.count -= 1
             self._dense[index - self._start] = None
-        elif self._sparse.pop(index, None) is not None:
-            self.count -= 1
+        else:
+            self._sparse.pop(index, None)
 
     def __iter__(self) -> Iterator[Row]:
         if self._dense is not None:
@@ -131,7 +141,7 @@ class RowTable:
             return
         keys = sorted(self._sparse)
         for first in range(0, len(keys), size):
-            found = (self._sparse.get(key) for key in keys[first : first + size])
+            found = [self.get(key) for key in keys[first : first + size]]
             yield [row for row in found if row is not None]
 
     def after(self, index: int) -> Iterator[Row]:

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 from nexus.core.effects import Audit, Watch
 
 NOTHING = object()
+
+
+class Answered:
+    """An answer that is there already, for callers that await one."""
+
+    __slots__ = ("_view",)
+
+    def __init__(self, view: Any) -> None:
+        self._view = view
+
+    def __await__(self) -> Generator[None, None, Any]:
+        return self._view
+        yield
 
 
 class RealOutbox:
@@ -40,8 +53,7 @@ class RealOutbox:
     def reply(self, reply_to: int, result: Any) -> None:
         future = self._waiting.pop(reply_to, None)
         if future is not None:
-            if not future.done():
-                future.set_result(result)
+            _settle(future, result)
         elif reply_to == self._asking:
             self._answer = result
         # else the caller has gone away, and its answer with it
@@ -52,18 +64,24 @@ class RealOutbox:
         self._asking = 0
         return answer
 
-    async def wait(self, reply_to: int) -> Any:
-        """The answer when it comes."""
+    def wait(self, reply_to: int) -> asyncio.Future[Any]:
+        """The answer when it comes; a refusal is raised to who awaits it."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting[reply_to] = future
-        try:
-            return await future
-        finally:
-            self._waiting.pop(reply_to, None)
+        return future
 
     def fail_all(self, error: Exception) -> None:
         """Answer everybody who waits with the same error."""
         waiting, self._waiting = self._waiting, {}
         for future in waiting.values():
-            if not future.done():
-                future.set_result(error)
+            _settle(future, error)
+
+
+def _settle(future: asyncio.Future[Any], result: Any) -> None:
+    """Hand an answer over, unless the caller has gone away."""
+    if future.done():
+        return
+    if isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future.set_result(result)

@@ -42,7 +42,7 @@ from nexus.runtime.alarm import LoopAlarm
 from nexus.runtime.clock import RealClock
 from nexus.runtime.identity import Identity, first_identity, start_identity
 from nexus.runtime.no_peers import NoPeers
-from nexus.runtime.outbox import NOTHING, RealOutbox
+from nexus.runtime.outbox import NOTHING, Answered, RealOutbox
 from nexus.runtime.progress import ReplayProgress
 from nexus.runtime.snapshots import SnapshotKeeper
 from nexus.runtime.wiring import MakeNode
@@ -92,11 +92,10 @@ class Daemon:
     # ---- what the edges call
 
     def call(self, request: Any, cause_id: str, actor: str) -> Awaitable[Any]:
-        """Hand one request to the core; its view, or `NexusError`."""
-        return self.submit(request, cause_id, actor)
+        """Hand one request to the core; its view, or `NexusError`.
 
-    async def submit(self, request: Any, cause_id: str, actor: str) -> Any:
-        """The same as a coroutine function."""
+        The core sees the request inside this call; what is awaited is only the answer.
+        """
         if self._driver is None:
             raise NexusError("starting", "the log is being replayed", retry_after_s=1)
         outbox = self._outbox
@@ -107,12 +106,12 @@ class Daemon:
             raise NexusError("internal_error", "the node has stopped") from None
         result = outbox.take()
         if result is NOTHING:
-            result = await outbox.wait(reply_to)
+            return outbox.wait(reply_to)
         if isinstance(result, Exception):
             raise result
         if type(result) is ReadyView:
-            return self._with_warnings(result)
-        return result
+            return Answered(self._with_warnings(result))
+        return Answered(result)
 
     def unhealthy(self) -> str | None:
         """Why this node does not serve; None if it does."""
@@ -250,7 +249,10 @@ class Daemon:
     def _open_store(self) -> Store:
         if self.config.ephemeral:
             return MemoryStore(MemoryDisk(retain=False), self._loop.call_soon)
-        return SqliteStore(Path(self.config.data_path), self._loop.call_soon_threadsafe)
+        loop = self._loop
+        return SqliteStore(
+            Path(self.config.data_path), loop.call_soon_threadsafe, soon=loop.call_soon
+        )
 
     def _identity(self, restored: Restored) -> Identity:
         if self.config.ephemeral:

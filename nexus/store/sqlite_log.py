@@ -64,6 +64,8 @@ class SqliteStore:
     ----------
     data_path : folder, made if need be, locked until `close`.
     post : runs callbacks on the node's thread.
+    soon : runs a callback when the node's thread has finished what it is doing now; what is
+        appended until then goes into one commit, and the commit thread is woken once for it.
     connection : class of the connection; tests put faults here.
 
     Raises
@@ -76,10 +78,12 @@ class SqliteStore:
         data_path: Path,
         post: Post,
         *,
+        soon: Post | None = None,
         connection: type[sqlite3.Connection] = sqlite3.Connection,
     ) -> None:
         self.data_path = data_path
         self._post = post
+        self._soon = soon
         self._connection_class = connection
         self._on_durable: Callable[[int], None] = _unbound
         self._on_failed: Callable[[str], None] = _unbound
@@ -230,9 +234,16 @@ class SqliteStore:
         self._waiting.append((token, entries))
         if not self._kicked:
             self._kicked = True
-            self._jobs.put(None)
-            if self._thread is None:
-                self._start_thread()
+            if self._soon is None:
+                self._kick()
+            else:
+                self._soon(self._kick)
+
+    def _kick(self) -> None:
+        """Wake the commit thread."""
+        self._jobs.put(None)
+        if self._thread is None and not self._closed:
+            self._start_thread()
 
     def _start_thread(self) -> None:
         self._thread = threading.Thread(target=self._work, name="nexus-commit", daemon=True)

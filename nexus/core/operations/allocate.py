@@ -252,7 +252,6 @@ def _nothing_free(node: Services, pool: PoolState, call: Call) -> None:
     due = pool.cooling_queue.next_due_ns()
     if due is not None:
         detail["retry_after_s"] = max(1, -(-(due - slow) // NS_PER_S))
-    node.telling.count(pool.spec.id, "pool_exhausted")
     raise NexusError("pool_exhausted", f"no free resource in pool {pool.spec.id}", **detail)
 
 
