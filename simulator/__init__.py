@@ -1,0 +1,1 @@
+"""The simulator: the unchanged core and driver in a world that tries to kill the protocol."""

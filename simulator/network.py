@@ -1,0 +1,275 @@
+"""Links between members: latency, jitter, loss, duplicates, reordering, capacity, cuts.
+
+The topology's graph is read once; a path between two members is found when the first message
+takes it and kept until a link fails.  What the message layer does to a message is drawn from one
+generator per sender.  Faults change paths by `Worsening`s, which are added and taken away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from random import Random
+from typing import Any
+
+import msgspec
+import networkx as nx
+
+from nexus import codec
+from nexus.core.messages import CatalogTold, Message
+from simulator.env import FastEnvironment
+from simulator.journal import Journal
+from simulator.topology import Layout
+
+NS_PER_US = 1_000
+ALWAYS_ENCODED = (CatalogTold,)
+"""Messages with mutable values inside: by reference they would change on their way."""
+
+Receive = Callable[[str, Message], None]
+
+
+class Worsening(msgspec.Struct, frozen=True, eq=False):
+    """What a fault adds to paths while it lasts."""
+
+    cut: bool = False
+    loss: float = 0.0
+    duplicate: float = 0.0
+    late_ns_max: int = 0
+    """Reordering: some messages take up to this much longer."""
+    late: float = 0.0
+    """Share of messages that do."""
+    slow_ns: int = 0
+    capacity: int = 0
+    clogged: bool = False
+    """Messages wait on the path until the clog goes, then arrive in a burst."""
+
+
+class Path:
+    """One direction between two members."""
+
+    __slots__ = (
+        "capacity",
+        "clogged",
+        "cut",
+        "duplicate",
+        "jitter_ns",
+        "late",
+        "late_ns_max",
+        "latency_ns",
+        "loss",
+        "plain",
+        "routed",
+        "source",
+        "target",
+        "under_way",
+        "waiting",
+        "worsenings",
+    )
+
+    def __init__(self, source: str, target: str) -> None:
+        self.source = source
+        self.target = target
+        self.worsenings: dict[int, Worsening] = {}
+        self.under_way = 0
+        self.waiting: list[Any] = []
+        self.routed = (0, 0, 0.0, 0, False)
+
+    def update(self, routed: tuple[int, int, float, int, bool] | None = None) -> None:
+        """Take the route's figures (latency, jitter, loss, capacity, broken) and the faults'."""
+        if routed is not None:
+            self.routed = routed
+        self.latency_ns, self.jitter_ns, self.loss, self.capacity, self.cut = self.routed
+        self.duplicate = self.late = 0.0
+        self.late_ns_max = 0
+        self.clogged = False
+        for each in self.worsenings.values():
+            self.cut = self.cut or each.cut
+            self.loss = 1.0 - (1.0 - self.loss) * (1.0 - each.loss)
+            self.duplicate = max(self.duplicate, each.duplicate)
+            self.late = max(self.late, each.late)
+            self.late_ns_max = max(self.late_ns_max, each.late_ns_max)
+            self.latency_ns += each.slow_ns
+            if each.capacity:
+                self.capacity = min(self.capacity or each.capacity, each.capacity)
+            self.clogged = self.clogged or each.clogged
+        self.plain = not (
+            self.cut
+            or self.loss
+            or self.duplicate
+            or self.late
+            or self.capacity
+            or self.clogged
+            or self.worsenings
+        )
+
+
+class Network:
+    """All paths of one world."""
+
+    def __init__(
+        self,
+        env: FastEnvironment,
+        layout: Layout,
+        rng_of: Callable[[str], Random],
+        journal: Journal,
+        *,
+        encoded: bool,
+    ) -> None:
+        self.encoded = encoded
+        self.names = layout.names()
+        self._env = env
+        self._graph = layout.graph.copy()
+        self._journal = journal
+        self._rngs = {name: rng_of(name) for name in self.names}
+        self._receivers: dict[str, Receive] = {}
+        self._paths: dict[tuple[str, str], Path] = {}
+        self._routes: dict[str, Any] = {}
+        self._worsenings: dict[int, tuple[Worsening, frozenset[tuple[str, str]] | None]] = {}
+        self._number = 0
+        self.sent_count = 0
+
+    def attach(self, name: str, receive: Receive) -> None:
+        """Who gets the messages to a member."""
+        self._receivers[name] = receive
+
+    # --- messages ----------------------------------------------------------------------------
+
+    def send(self, source: str, target: str, message: Message) -> None:
+        """Put one message on its way."""
+        self.sent_count += 1
+        path = self._paths.get((source, target)) or self._path(source, target)
+        if path is None:
+            return
+        load: Any = message
+        if self.encoded or type(message) in ALWAYS_ENCODED:
+            load = codec.encode_message(message)
+            self._journal.content(load)
+        rng = self._rngs[source]
+        now = self._env.now_ns
+        name = type(message).__name__
+        if path.plain:
+            self._journal.message(now, "sent", source, target, name)
+            delay = path.latency_ns + int(rng.random() * path.jitter_ns)
+            self._env.call_later(delay, self._arrive, (path, load, name))
+            return
+        if path.cut or (path.loss and rng.random() < path.loss):
+            self._journal.message(now, "lost", source, target, name)
+            return
+        self._journal.message(now, "sent", source, target, name)
+        self._start(path, load, name, rng)
+        if path.duplicate and rng.random() < path.duplicate:
+            self._start(path, load, name, rng)
+
+    def _start(self, path: Path, load: Any, name: str, rng: Random) -> None:
+        if path.capacity and path.under_way >= path.capacity:
+            self._journal.message(self._env.now_ns, "lost", path.source, path.target, name)
+            return
+        delay = path.latency_ns + int(rng.random() * path.jitter_ns)
+        if path.late and rng.random() < path.late:
+            delay += int(rng.random() * path.late_ns_max)
+        path.under_way += 1
+        self._env.call_later(delay, self._arrive_counted, (path, load, name))
+
+    def _arrive_counted(self, letter: tuple[Path, Any, str]) -> None:
+        letter[0].under_way -= 1
+        self._arrive(letter)
+
+    def _arrive(self, letter: tuple[Path, Any, str]) -> None:
+        path, load, name = letter
+        now = self._env.now_ns
+        if not path.plain:
+            if path.cut:
+                self._journal.message(now, "cut", path.source, path.target, name)
+                return
+            if path.clogged:
+                path.waiting.append(letter)
+                return
+        self._journal.message(now, "got", path.source, path.target, name)
+        message = codec.decode_message(load) if type(load) is bytes else load
+        self._receivers[path.target](path.source, message)
+
+    # --- paths -------------------------------------------------------------------------------
+
+    def _path(self, source: str, target: str) -> Path | None:
+        if target not in self._rngs:
+            return None
+        path = Path(source, target)
+        for number, (worsening, pairs) in self._worsenings.items():
+            if pairs is None or (source, target) in pairs:
+                path.worsenings[number] = worsening
+        path.update(self._route(source, target))
+        self._paths[source, target] = path
+        return path
+
+    def _route(self, source: str, target: str) -> tuple[int, int, float, int, bool]:
+        """Figures of the shortest way: latency, jitter, loss, capacity, broken."""
+        routes = self._routes.get(source)
+        if routes is None:
+            routes = nx.single_source_dijkstra_path(self._graph, source, weight="latency_us")
+            self._routes[source] = routes
+        way = routes.get(target)
+        if way is None:
+            return (0, 0, 0.0, 0, True)
+        latency = jitter = capacity = 0
+        kept = 1.0
+        for one, other in pairwise(way):
+            link = self._graph.edges[one, other]
+            latency += link["latency_us"]
+            jitter += link["jitter_us"]
+            kept *= 1.0 - link["loss"]
+            if link["capacity"]:
+                capacity = min(capacity or link["capacity"], link["capacity"])
+        return (latency * NS_PER_US, jitter * NS_PER_US, 1.0 - kept, capacity, False)
+
+    def links(self) -> list[tuple[str, str]]:
+        """Links of the graph as it is now, in order."""
+        return sorted(tuple(sorted(edge)) for edge in self._graph.edges)
+
+    def fail_link(self, one: str, other: str) -> Any:
+        """Take a link out; traffic finds another way or none.  Returns what `mend_link` wants."""
+        if not self._graph.has_edge(one, other):
+            return None
+        figures = dict(self._graph.edges[one, other])
+        self._graph.remove_edge(one, other)
+        self._reroute()
+        return figures
+
+    def mend_link(self, one: str, other: str, figures: Any) -> None:
+        """Put a link back."""
+        if figures is not None:
+            self._graph.add_edge(one, other, **figures)
+            self._reroute()
+
+    def _reroute(self) -> None:
+        self._routes.clear()
+        for path in self._paths.values():
+            path.update(self._route(path.source, path.target))
+
+    # --- faults ------------------------------------------------------------------------------
+
+    def worsen(self, worsening: Worsening, pairs: Iterable[tuple[str, str]] | None = None) -> int:
+        """Add a fault to directed pairs of members (None: to all); returns its number."""
+        self._number += 1
+        chosen = None if pairs is None else frozenset(pairs)
+        self._worsenings[self._number] = (worsening, chosen)
+        for key, path in self._paths.items():
+            if chosen is None or key in chosen:
+                path.worsenings[self._number] = worsening
+                path.update()
+        return self._number
+
+    def better(self, number: int) -> None:
+        """Take a fault away; messages that a clog kept go on."""
+        self._worsenings.pop(number, None)
+        for path in self._paths.values():
+            if path.worsenings.pop(number, None) is not None:
+                path.update()
+                if path.waiting and not path.clogged:
+                    waiting, path.waiting = path.waiting, []
+                    for letter in waiting:
+                        self._env.call_later(path.latency_ns, self._arrive, letter)
+
+    def reaches(self, source: str, target: str) -> bool:
+        """Nothing cuts the path now."""
+        path = self._paths.get((source, target)) or self._path(source, target)
+        return path is not None and not path.cut
