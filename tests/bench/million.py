@@ -87,7 +87,7 @@ def _fixed(name: str, unit: str, values: list[float]) -> Cell:
 
 def report(folder: Path, rounds: int, count: int) -> str:
     """Measure and format."""
-    daemon = Daemon(folder / "nexus").start()
+    daemon = Daemon(folder / "nexus")
     with daemon:
         with daemon.client() as client:
             client.post("/api/v1/pools", POOL).expect(201)
