@@ -42,13 +42,18 @@ class RealOutbox:
     @property
     def waiting_count(self) -> int:
         """Callers without an answer."""
-        return len(self._waiting)
+        return sum(not future.done() for future in self._waiting.values())
 
     def next_number(self) -> int:
         """A fresh ``reply_to``; deliver the request, then `take` or `wait`."""
         self._count += 1
         self._asking = self._count
         return self._count
+
+    def expect(self) -> tuple[int, asyncio.Future[Any]]:
+        """A fresh ``reply_to`` and its answer, for a request that is delivered later."""
+        self._count += 1
+        return self._count, self.wait(self._count)
 
     def reply(self, reply_to: int, result: Any) -> None:
         future = self._waiting.pop(reply_to, None)

@@ -27,6 +27,9 @@ import msgspec
 from nexus.config.schema import ServeConfig
 from nexus.core.effects import Audit
 from nexus.core.events import ApiRequested
+from nexus.core.operations.allocate import Allocate
+from nexus.core.operations.release import Release
+from nexus.core.operations.renew import Renew
 from nexus.driver.driver import Driver, DriverStoppedError
 from nexus.driver.ports import Restored, Store, StoreError
 from nexus.errors import NexusError
@@ -58,6 +61,11 @@ EXIT_DEFECT = 70
 """sysexits.h EX_SOFTWARE: a defect of ours."""
 AUDIT_FOLDER = "audit"
 MIB = 1 << 20
+GATHERED = (Allocate, Renew, Release)
+"""Requests that wait for the disk in any case; see `Daemon._gather`."""
+YOUNG_OBJECTS_MAX = 20_000
+"""Garbage collections of the young are this many objects apart: almost all of a request's are
+freed by count, and looking every 700 found nothing, at 5 % of the time."""
 
 _log = logging.getLogger(__name__)
 
@@ -88,17 +96,22 @@ class Daemon:
         self._audit: AuditFile | None = None
         self._outbox: RealOutbox
         self._driver: Driver | None = None
+        self._arrived: list[ApiRequested] = []
+        """Requests of this turn of the loop that the core has not seen yet."""
 
     # ---- what the edges call
 
     def call(self, request: Any, cause_id: str, actor: str) -> Awaitable[Any]:
         """Hand one request to the core; its view, or `NexusError`.
 
-        The core sees the request inside this call; what is awaited is only the answer.
+        The core sees the request inside this call or, if it waits for the disk in any case, at
+        the end of this turn of the loop.
         """
         if self._driver is None:
             raise NexusError("starting", "the log is being replayed", retry_after_s=1)
         outbox = self._outbox
+        if type(request) in GATHERED:
+            return self._gather(request, cause_id, actor)
         reply_to = outbox.next_number()
         try:
             self._driver.deliver(ApiRequested(reply_to, request, cause_id, actor))
@@ -112,6 +125,29 @@ class Daemon:
         if type(result) is ReadyView:
             return Answered(self._with_warnings(result))
         return Answered(result)
+
+    def _gather(self, request: Any, cause_id: str, actor: str) -> asyncio.Future[Any]:
+        """Requests of one turn of the loop go to the core together, at its end.
+
+        They wait for the same commit anyway, and code that runs twenty times in a row runs in a
+        third less time than code that runs between twenty replies.
+        """
+        reply_to, future = self._outbox.expect()
+        arrived = self._arrived
+        arrived.append(ApiRequested(reply_to, request, cause_id, actor))
+        if len(arrived) == 1:
+            self._loop.call_soon(self._hand_over)
+        return future
+
+    def _hand_over(self) -> None:
+        arrived, self._arrived = self._arrived, []
+        assert self._driver is not None
+        try:
+            self._driver.deliver_all(arrived)
+        except DriverStoppedError:
+            error = NexusError("internal_error", "the node has stopped")
+            for event in arrived:
+                self._outbox.reply(event.reply_to, error)
 
     def unhealthy(self) -> str | None:
         """Why this node does not serve; None if it does."""
@@ -244,6 +280,7 @@ class Daemon:
         # What was restored lives on; no collection needs to look at it again.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(YOUNG_OBJECTS_MAX, 20, 100)
         return made
 
     def _open_store(self) -> Store:

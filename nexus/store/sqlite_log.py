@@ -89,7 +89,10 @@ class SqliteStore:
         self._on_failed: Callable[[str], None] = _unbound
         self._waiting: deque[tuple[int, Sequence[bytes]]] = deque()
         self._jobs: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
-        self._kicked = False
+        self._busy = False
+        """A commit is asked for or under way.  Set and cleared on the node's thread alone: while
+        one commit runs everything else gathers for the next, and the two threads meet twice a
+        commit instead of twice a turn (each meeting costs both of them the interpreter lock)."""
         self._closed = False
         self._failed: str | None = None
         self._thread: threading.Thread | None = None
@@ -232,8 +235,8 @@ class SqliteStore:
         if self._failed is not None or self._closed:
             return
         self._waiting.append((token, entries))
-        if not self._kicked:
-            self._kicked = True
+        if not self._busy:
+            self._busy = True
             if self._soon is None:
                 self._kick()
             else:
@@ -253,8 +256,6 @@ class SqliteStore:
         """Body of the commit thread: commit what waits, then do the job that woke us."""
         while not self._closed or not self._jobs.empty():
             job = self._jobs.get()
-            # Cleared before the queue is emptied: whoever appends from here on kicks again.
-            self._kicked = False
             if self._waiting and self._failed is None:
                 self._guarded(self._commit)
             if job is not None:
@@ -281,7 +282,15 @@ class SqliteStore:
         self._mark.set(seq)
         self._seq = seq
         self._log_bytes += len(payload) + ROW_BYTES
-        self._post(partial(self._on_durable, token))
+        self._post(partial(self._committed, token))
+
+    def _committed(self, token: int) -> None:
+        """Back on the node's thread: tell it, then commit what gathered meanwhile."""
+        self._busy = False
+        self._on_durable(token)
+        if self._waiting and not self._busy:
+            self._busy = True
+            self._kick()
 
     def _fail(self, reason: str) -> None:
         if self._failed is None:
@@ -356,6 +365,8 @@ class SqliteStore:
             return
         if self._snapshot is not None:
             self._snapshot.abort()
+        if self._waiting:
+            self._kick()
         self._closed = True
         if self._thread is not None:
             self._jobs.put(None)

@@ -13,7 +13,14 @@ import msgspec
 
 from nexus.config.schema import ServeConfig
 from nexus.core.effects import Audit, Effect, Persist, Reply, Watch
-from nexus.core.events import ApiRequested, DeadlineReached, Event, Persisted, StorageFailed
+from nexus.core.events import (
+    ApiRequested,
+    DeadlineReached,
+    Event,
+    Persisted,
+    Started,
+    StorageFailed,
+)
 from nexus.core.operations.nodes import GetReadiness
 from nexus.core.operations.read_pools import ListPools
 from nexus.core.operations.release import Release
@@ -64,7 +71,7 @@ class CountingNode:
                 given_up, self.waiting = self.waiting, []
                 error = NexusError("storage_failed", reason, definite=False)
                 return tuple(Reply(reply_to, error) for _, reply_to, _ in given_up)
-            case DeadlineReached():
+            case Started() | DeadlineReached():
                 self.rings += 1
                 return ()
             case _:

@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from nexus.core.effects import Audit, Effect, Persist, Reply, Watch
-from nexus.core.events import ApiRequested, DeadlineReached, Event, Persisted, StorageFailed
+from nexus.core.events import (
+    ApiRequested,
+    DeadlineReached,
+    Event,
+    Persisted,
+    Started,
+    StorageFailed,
+)
 from nexus.driver.driver import Driver, DriverStoppedError
 from nexus.model.time import Instant
 
@@ -161,7 +168,7 @@ def test_the_alarm_is_set_only_when_the_deadline_moves_and_again_after_it_rang()
     world = World(node)
     node.deadline_ns = 100
     world.driver.start()
-    assert node.handled == [DeadlineReached()]
+    assert node.handled == [Started()]
     world.driver.deliver(request(1))
     assert world.diary == [("alarm", 100)]
     node.deadline_ns = 50
