@@ -20,8 +20,8 @@ class Answered:
         self._view = view
 
     def __await__(self) -> Generator[None, None, Any]:
+        yield from ()
         return self._view
-        yield
 
 
 class RealOutbox:
