@@ -34,6 +34,17 @@ class PoolBook:
         """Nothing told of a deleted pool can be in use any more."""
         self.by_no.pop(pool.pool_no, None)
 
+    def predecessors(self, pool: PoolState) -> list[PoolState]:
+        """Deleted pools whose addresses may still be in use where ``pool`` gives them again."""
+        return [
+            old
+            for old in self.by_no.values()
+            if old.retired_us is not None
+            and old is not pool
+            and old.geometry.overlaps(pool.geometry)
+            and (not pool.spec.allow_overlap or old.spec.id == pool.spec.id)
+        ]
+
     def require(self, pool_id: str) -> PoolState:
         """The live pool of this id, or pool_not_found."""
         pool = self.by_id.get(pool_id)

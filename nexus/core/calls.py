@@ -28,8 +28,8 @@ class Call(msgspec.Struct, gc=False):
     hops: int = 0
     due_ns: int = 0
     """Monotonic instant at which waiting for a grant ends; 0: it has not waited yet."""
-    origin: tuple[str, int] | None = None
-    """(member, forward number) where the call came from another member."""
+    origin: Any = None
+    """Whom to answer where the call came from another member."""
     collector: Any = None
     place: int = 0
 

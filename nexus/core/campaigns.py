@@ -16,6 +16,7 @@ from nexus.core.messages import (
     PrepareShards,
     Promise,
     ReadShards,
+    ReleaseShards,
     ShardRead,
     ShardsAccepted,
     ShardsPromised,
@@ -25,7 +26,7 @@ from nexus.model.time import NS_PER_MS
 from nexus.ownership import configuration, holding, records, register
 from nexus.ownership.pool_state import PoolState
 from nexus.ownership.shard import BASING, FLAG_DOUBTFUL, HELD, READING, OwnerShard, Row, Shard
-from nexus.ownership.values import Ballot, Grant
+from nexus.ownership.values import Ballot, Grant, Seal
 
 Key = tuple[int, int]
 
@@ -62,6 +63,8 @@ class Campaigns:
         self.counter = 0
         self.backoff: dict[Key, tuple[int, int]] = {}
         """shard -> (monotonic instant of the next try, delay used)."""
+        self.abandoned: dict[Key, Ballot] = {}
+        """The latest epoch per shard that was proposed, not won, and will never be served."""
         self.reads: dict[Key, dict[str, ShardRead]] = {}
         self.based: list[Shard] = []
         """Shards whose base was just written; the owner pushes it."""
@@ -79,7 +82,7 @@ class Campaigns:
         session = self.ctx.config.session.counter
         ballot = Ballot(self.counter, self.ctx.me, self.ctx.config.incarnation, session)
         if len(self.running) >= CAMPAIGNS_MAX:
-            del self.running[min(self.running)]
+            self._abandon(self.running.pop(min(self.running)))
         self.running[self.counter] = _Campaign(ballot, ready, now + 4 * self.ctx.config.retry_ns)
         self._send_prepare(ballot, ready)
         self.ctx.timers.set_earlier("campaigns", now + self.ctx.config.retry_ns)
@@ -123,7 +126,9 @@ class Campaigns:
                 continue
             if promise.refused:
                 self.counter = max(self.counter, promise.promised.counter)
-                self._refused(campaign, key)
+                self._refused(key, promise.wait_ns)
+                if promise.grant is not None and promise.grant.epoch == self.abandoned.get(key):
+                    self._release([(key, promise.grant.epoch)])
                 continue
             promises = campaign.promises[key]
             promises[sender] = promise
@@ -134,10 +139,32 @@ class Campaigns:
                     campaign.accepted[key] = {}
                     grants.append((key, grant))
         if grants:
-            accept = AcceptShards(message.config_no, campaign.ballot, tuple(grants))
-            for voter in self.ctx.configuration.voters:
-                self.ctx.send(voter, accept)
+            self._send_accept(campaign, grants)
         self._forget_if_done(campaign)
+
+    def _send_accept(self, campaign: _Campaign, grants: list[tuple[Key, Grant]]) -> None:
+        """Propose, again where answers are missing: a duplicate changes nothing."""
+        number = self.ctx.configuration.number
+        accept = AcceptShards(number, campaign.ballot, tuple(grants))
+        for voter in self.ctx.configuration.voters:
+            self.ctx.send(voter, accept)
+
+    def _abandon(self, campaign: _Campaign) -> None:
+        """Grants proposed and not won are never served; who accepted one must not wait for it."""
+        self._release([(key, grant.epoch) for key, grant in campaign.grants.items()])
+
+    def _release(self, epochs: list[tuple[Key, Ballot]]) -> None:
+        """Give back what was never served: nothing was told under it (R12)."""
+        if not epochs:
+            return
+        for key, epoch in epochs:
+            self.abandoned[key] = epoch
+            self.ctx.persist(
+                OwnerWritten(key[0], key[1], epoch, None, "abandoned", 0, (0, 0), None)
+            )
+        seals = tuple((key, Seal(epoch, 0, 0)) for key, epoch in epochs)
+        for voter in self.ctx.configuration.voters:
+            self.ctx.send(voter, ReleaseShards(self.ctx.configuration.number, seals))
 
     def _grant(self, ballot: Ballot, key: Key, promises: dict[str, Promise]) -> Grant | None:
         pool = self.book.by_no.get(key[0])
@@ -165,13 +192,18 @@ class Campaigns:
             return config.fast_failover_horizon_ns
         return config.edge_horizon_ns if config.role == "edge" else config.core_horizon_ns
 
-    def _refused(self, campaign: _Campaign, key: Key) -> None:
-        """One voter said no; a quorum may still say yes, else try again later."""
+    def _refused(self, key: Key, wait_ns: int = 0) -> None:
+        """One voter said no; a quorum may still say yes, else try again later.
+
+        Where a timer refused, the next try comes right after it has run out; not later than in
+        `BACKOFF_MAX_NS`, since a release or a fence may end the grant before.
+        """
         delay = self.backoff.get(key, (0, 0))[1]
         delay = min(max(2 * delay, self.ctx.config.retry_ns), BACKOFF_MAX_NS)
         jitter = self.ctx.rng.randrange(delay)
-        self.backoff[key] = (self.ctx.now.mono_ns + delay // 2 + jitter, delay)
-        del campaign
+        wait = min(wait_ns, BACKOFF_MAX_NS) + jitter // 8 if wait_ns else delay // 2 + jitter
+        self.backoff[key] = (self.ctx.now.mono_ns + wait, delay)
+        self.ctx.timers.set_earlier("placement", self.ctx.now.mono_ns + wait)
 
     def on_accepted(self, sender: str, message: ShardsAccepted) -> list[Shard]:
         """Voters accepted; shards that a quorum has granted become ours, to be read first."""
@@ -188,7 +220,7 @@ class Campaigns:
                 continue
             if refused:
                 self.counter = max(self.counter, promised.counter)
-                self._refused(campaign, key)
+                self._refused(key)
                 continue
             campaign.accepted[key][sender] = None
             if configuration.r21b_quorum(
@@ -234,7 +266,11 @@ class Campaigns:
         for counter in [c for c, campaign in self.running.items() if campaign.due_ns <= now]:
             campaign = self.running.pop(counter)
             for key in campaign.shards:
-                self._refused(campaign, key)
+                self._refused(key)
+            self._abandon(campaign)
+        for campaign in self.running.values():
+            if campaign.grants:
+                self._send_accept(campaign, list(campaign.grants.items()))
         reading = [
             shard
             for pool in self.book.by_no.values()
@@ -248,9 +284,13 @@ class Campaigns:
 
     def reset(self) -> None:
         """The voters changed: answers so far are of the old configuration (R21)."""
-        self.running.clear()
+        running, self.running = self.running, {}
+        for campaign in running.values():
+            self._abandon(campaign)
         self.reads.clear()
         self.backoff.clear()
+        self.ctx.timers.set_earlier("campaigns", self.ctx.now.mono_ns)
+        self.ctx.timers.set_earlier("placement", self.ctx.now.mono_ns)
 
     # --- read and base (R8 c) ----------------------------------------------------------------
 
@@ -295,15 +335,22 @@ class Campaigns:
         ctx = self.ctx
         clocks = ctx.clocks
         floor = max([shard.floor, *(read.floor for read in reads.values())])
-        parts: list[list[Row]] = [list(shard.rows)]
-        for read in reads.values():
-            parts.append(
-                [
-                    records.from_wire(wire, clocks.told, clocks.slow, ctx.config.drift_ppm)
-                    for wire in read.rows
-                ]
-            )
+        local = list(shard.rows)
+        parts: list[list[Row]] = [local]
+        known: list[tuple[tuple[int, int], set[int]]] = []
+        for voter, read in reads.items():
+            rows = [
+                records.from_wire(wire, clocks.told, clocks.slow, ctx.config.drift_ppm)
+                for wire in read.rows
+            ]
+            parts.append(rows)
+            units = {row.index for row in rows}
+            if read.same:
+                mine = voter == ctx.me
+                units.update(row.index for row in local if mine or row.fingerprint())
+            known.append((read.have, units))
             owner.confirm = max(owner.confirm, read.last_commit)
+        parts = [[row for row in rows if not records.r8c_over(row, known)] for rows in parts]
         union = records.r8c_union(parts, floor)
         self._check_seal(shard, union, reads)
         for row in list(shard.rows):
@@ -313,10 +360,11 @@ class Campaigns:
         for row in union.values():
             if shard.rows.get(row.index) is not row:
                 pool.merge(shard, row)
-        if owner.grant.quarantine:
-            for row in union.values():
-                if row.length == HELD and not holding.r15_may_confirm(owner, row):
-                    row.flags |= FLAG_DOUBTFUL
+        for row in union.values():
+            if row.length == HELD and holding.r15_doubtful(owner, row):
+                row.flags |= FLAG_DOUBTFUL
+            else:
+                row.flags &= ~FLAG_DOUBTFUL
         self._rewrite(pool, shard, owner, union)
 
     def _rewrite(

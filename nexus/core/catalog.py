@@ -102,11 +102,7 @@ class Catalog:
         """R10 outlives pools: what a deleted pool over this range told still blocks here."""
         slow = self.ctx.clocks.slow
         rows: list[Row] = []
-        for old in self.book.by_no.values():
-            if old.retired_us is None or not old.geometry.overlaps(pool.geometry):
-                continue
-            if pool.spec.allow_overlap and old.spec.id != pool.spec.id:
-                continue
+        for old in self.book.predecessors(pool):
             for row in old.rows_after(-1):
                 if row.length == CLOSED and not row.flags & FLAG_FREE and row.blocked > slow:
                     rows.extend(self._blocked_units(old, row, pool))
@@ -171,8 +167,16 @@ class Catalog:
                 )
             pool.close(shard, row, row.epoch, row.seq, reuse_at)
 
-    def load_pool(self, record: PoolRecord) -> PoolState:
-        """Make a pool of a snapshot or a catalogue message."""
+    def learn_pool(self, record: PoolRecord) -> None:
+        """A pool of a snapshot or a catalogue message; rows of a known one stay."""
+        known = self.book.by_no.get(record.pool_no)
+        if known is None:
+            self._inherit_blocks(self._load_pool(record))
+        elif record.retired_us is not None and known.retired_us is None:
+            self.on_pool_gone(known)
+            self.retire(known, record.retired_us)
+
+    def _load_pool(self, record: PoolRecord) -> PoolState:
         pool = PoolState(
             record.pool_no,
             record.generation,

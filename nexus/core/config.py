@@ -31,6 +31,13 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     """This process start: persisted counter + 1, and a random number."""
     boot_id: str
     role: str = "core"
+    weight: float = 1.0
+    disk_proof: bool = False
+    """A key bound to the hardware proves that a new incarnation is this device (R15 iv)."""
+    running_clock: bool = True
+    """Some clock runs on while the machine is stopped, and is readable without the network."""
+    witness_age_ns: int = NS_PER_S
+    """Without such a clock: a voter's answer older than this is not served on (R5)."""
     members: tuple[InitialMember, ...] = ()
     """Founding members; empty means this node alone.  Those with role core vote."""
     voters: tuple[str, ...] = ()

@@ -43,6 +43,8 @@ class Context:
         self.lone = True
         """This node is its own majority; follows from the configuration."""
         self.configuration = configuration.stable(1, (config.node_id,))
+        self.alone = True
+        """There is no other member: nobody to spread anything to; set by the node."""
         self.complete = True
         """This voter has copied what it must know (R21 c); an incomplete one answers nothing."""
         self.replaying = False

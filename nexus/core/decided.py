@@ -16,21 +16,21 @@ class _Op(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
     """Base of all decided operations."""
 
 
-class PoolMade(_Op):
+class PoolMade(_Op, frozen=True):
     """Create a pool (or find the identical one)."""
 
     spec: PoolSpec
     at_us: int
 
 
-class PoolGone(_Op):
+class PoolGone(_Op, frozen=True):
     """Delete a pool; what was told of it stays blocked (R10)."""
 
     pool_id: str
     at_us: int
 
 
-class MemberAdmitted(_Op):
+class MemberAdmitted(_Op, frozen=True):
     """A member registers (again): its next registration begins, its old grants end (R15 ii)."""
 
     member_id: str
@@ -39,14 +39,14 @@ class MemberAdmitted(_Op):
     incarnation: int
 
 
-class MemberDraining(_Op):
+class MemberDraining(_Op, frozen=True):
     """A member gives its shards back and gets no new ones (R12)."""
 
     member_id: str
     draining: bool
 
 
-class MemberFenced(_Op):
+class MemberFenced(_Op, frozen=True):
     """An operator states that a member cannot forward until it has registered again (R15 ii)."""
 
     member_id: str
@@ -54,14 +54,14 @@ class MemberFenced(_Op):
     statement: str
 
 
-class DiskLost(_Op):
+class DiskLost(_Op, frozen=True):
     """A member proved that it is a new incarnation: its older grants are dead (R15 iv)."""
 
     member_id: str
     incarnation: int
 
 
-class DeviceOp(_Op):
+class DeviceOp(_Op, frozen=True):
     """A change of the device registry."""
 
     request: DeviceWrite

@@ -123,7 +123,7 @@ class Decisions:
         self.accepting = True
         seen = max(self.promises.values(), key=lambda promise: promise.accepted_ballot)
         if seen.accepted_ballot > ZERO:
-            self.value = tuple(seen.accepted)
+            self.value = tuple(seen.accepted or ())
         else:
             take = min(BATCH_MAX, len(self.queue))
             self.value = tuple(self.queue[place][0] for place in range(take))
@@ -145,7 +145,7 @@ class Decisions:
         self.accepts[sender] = None
         if configuration.r21b_quorum(ctx.configuration, register.r2_distinct(self.accepts)):
             self.learn(message.slot, self.value)
-            if not ctx.lone:
+            if not ctx.alone:
                 ctx.broadcast(Decided(message.slot, (self.value,)))
 
     def tick(self) -> None:

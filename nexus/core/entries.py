@@ -24,7 +24,7 @@ class _Entry(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
     """Base of all entries: tagged by class name."""
 
 
-class SessionStarted(_Entry):
+class SessionStarted(_Entry, frozen=True):
     """A process start (R22); the first entry of every session."""
 
     cluster_id: str
@@ -34,20 +34,20 @@ class SessionStarted(_Entry):
     mark: ClockMark
 
 
-class ClockRead(_Entry):
+class ClockRead(_Entry, frozen=True):
     """The timelines beside the clocks; written whenever the log has not seen them for a while."""
 
     mark: ClockMark
 
 
-class RowsWritten(_Entry):
+class RowsWritten(_Entry, frozen=True):
     """Rows of one pool, newest elements of their units; ``rows`` may be one."""
 
     pool_no: int
     rows: tuple[Row, ...]
 
 
-class VoterWritten(_Entry):
+class VoterWritten(_Entry, frozen=True):
     """One voter's part of one register, whole."""
 
     pool_no: int
@@ -61,9 +61,10 @@ class VoterWritten(_Entry):
     acked_seq: int
     commit_seq: int
     last_commit: tuple[int, int]
+    last_held: tuple[int, int] = (0, 0)
 
 
-class OwnerWritten(_Entry):
+class OwnerWritten(_Entry, frozen=True):
     """One owner's part of one grant; ``grant`` None: given up or released for ever."""
 
     pool_no: int
@@ -76,7 +77,7 @@ class OwnerWritten(_Entry):
     seal: Seal | None
 
 
-class ReplicaWritten(_Entry):
+class ReplicaWritten(_Entry, frozen=True):
     """How far this node has a shard's elements: all of ``epoch`` up to ``seq``; epoch floor."""
 
     pool_no: int
@@ -87,7 +88,7 @@ class ReplicaWritten(_Entry):
     seq: int
 
 
-class SlotWritten(_Entry):
+class SlotWritten(_Entry, frozen=True):
     """A voter's part of one decision slot, or a slot's decided value."""
 
     slot: int
@@ -97,7 +98,7 @@ class SlotWritten(_Entry):
     decided: bool
 
 
-class ConfigWritten(_Entry):
+class ConfigWritten(_Entry, frozen=True):
     """The voter configuration this node is in, and its part in deciding the next."""
 
     configuration: Configuration
@@ -105,9 +106,11 @@ class ConfigWritten(_Entry):
     accepted_ballot: Ballot
     accepted: Configuration | None
     complete: bool
+    complete_before: bool = True
+    """It was complete in the stable configuration before this one (R21 c)."""
 
 
-class CatalogWritten(_Entry):
+class CatalogWritten(_Entry, frozen=True):
     """Everything decided up to ``slot``, in one piece; only in snapshots."""
 
     slot: int

@@ -47,7 +47,7 @@ class Leasing:
     def _record(self, pool: PoolState, shard: Shard, owner: OwnerShard, row: Row) -> None:
         """The row's new state is the next record of the epoch."""
         self.ctx.persist(RowsWritten(pool.pool_no, (row,)))
-        if self.ctx.lone:
+        if self.ctx.alone:
             return
         owner.tail[row.seq] = row.index
         if len(owner.tail) > TAIL_SLACK + 2 * (shard.held + shard.cooling):

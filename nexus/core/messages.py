@@ -8,8 +8,6 @@ twice.  Only durations travel, never instants (R11).
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from nexus.core.decided import Value
@@ -30,7 +28,7 @@ class _Message(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False)
 # --- grants (R1-R6, R22) --------------------------------------------------------------------
 
 
-class PrepareShards(_Message):
+class PrepareShards(_Message, frozen=True):
     """A candidate asks for promises of one ballot for several shards."""
 
     config_no: int
@@ -39,7 +37,7 @@ class PrepareShards(_Message):
     shards: tuple[ShardKey, ...]
 
 
-class Promise(_Message):
+class Promise(_Message, frozen=True):
     """A voter's answer for one shard; ``refused`` is empty where it promised."""
 
     shard: ShardKey
@@ -48,9 +46,11 @@ class Promise(_Message):
     grant: Grant | None
     duty: bool
     """The next grant starts in quarantine (R15 iv)."""
+    wait_ns: int = 0
+    """Where the previous grant's timer refuses: how long it still runs."""
 
 
-class ShardsPromised(_Message):
+class ShardsPromised(_Message, frozen=True):
     """Answer to `PrepareShards`."""
 
     config_no: int
@@ -58,7 +58,7 @@ class ShardsPromised(_Message):
     promises: tuple[Promise, ...]
 
 
-class AcceptShards(_Message):
+class AcceptShards(_Message, frozen=True):
     """A candidate with promises of a majority proposes its own grants."""
 
     config_no: int
@@ -66,7 +66,7 @@ class AcceptShards(_Message):
     grants: tuple[tuple[ShardKey, Grant], ...]
 
 
-class ShardsAccepted(_Message):
+class ShardsAccepted(_Message, frozen=True):
     """Answer to `AcceptShards`: (shard, reason or "", promised ballot)."""
 
     config_no: int
@@ -74,7 +74,7 @@ class ShardsAccepted(_Message):
     results: tuple[tuple[ShardKey, str, Ballot], ...]
 
 
-class ReadShards(_Message):
+class ReadShards(_Message, frozen=True):
     """A successor reads records (R8 c): (shard, epoch counter, floor, its own fingerprint)."""
 
     config_no: int
@@ -83,7 +83,7 @@ class ReadShards(_Message):
     """(shard, floor, fingerprint) as the reader has them."""
 
 
-class ShardRead(_Message):
+class ShardRead(_Message, frozen=True):
     """What one voter holds of one shard; ``same`` spares rows that the reader has already."""
 
     shard: ShardKey
@@ -93,9 +93,11 @@ class ShardRead(_Message):
     seal: Seal | None
     same: bool
     rows: tuple[WireRow, ...]
+    have: tuple[int, int] = (0, 0)
+    """(epoch counter, seq): everything of the epochs before up to here is in ``rows``, or over."""
 
 
-class ShardsRead(_Message):
+class ShardsRead(_Message, frozen=True):
     """Answer to `ReadShards`."""
 
     config_no: int
@@ -103,7 +105,7 @@ class ShardsRead(_Message):
     reads: tuple[ShardRead, ...]
 
 
-class RenewGrants(_Message):
+class RenewGrants(_Message, frozen=True):
     """One renewal for all shards of an owner (R5)."""
 
     config_no: int
@@ -112,19 +114,40 @@ class RenewGrants(_Message):
     grants: tuple[tuple[ShardKey, Ballot], ...]
 
 
-class GrantsRenewed(_Message):
+class GrantsRenewed(_Message, frozen=True):
     """Answer: everything asked is renewed but (shard, reason, higher ballot)."""
 
     config_no: int
     round_no: int
     refused: tuple[tuple[ShardKey, str, Ballot], ...]
+    session: Session
+    """That of the renewal: an answer to an earlier process is nobody's."""
+    clock_ns: int = 0
+    """The voter's slow clock, for owners without a running clock of their own (R5)."""
+
+
+class SessionChallenged(_Message, frozen=True):
+    """R22: a voter asks who sent a superseded renewal whether it still lives."""
+
+    superseded: Session
+    nonce: int
+
+
+class ChallengeAnswered(_Message, frozen=True):
+    """R22: the process of this session lives."""
+
+    session: Session
+    nonce: int
 
 
 # --- records (R7, R8) -----------------------------------------------------------------------
 
 
-class Push(_Message):
-    """Records (after_seq, last_seq] of one shard; none where the round only confirms."""
+class Push(_Message, frozen=True):
+    """Records (after_seq, last_seq] of one shard; none where the round only confirms.
+
+    With ``after_seq`` 0 the rows are the whole shard.
+    """
 
     shard: ShardKey
     epoch: Ballot
@@ -133,32 +156,37 @@ class Push(_Message):
     commit_seq: int
     base_end: int
     rows: tuple[WireRow, ...]
+    gone: tuple[int, ...] = ()
+    """Units whose latest record in the stretch is over: cooled, and given to nobody since."""
 
 
-class PushRecords(_Message):
+class PushRecords(_Message, frozen=True):
     """One record round to one voter."""
 
     config_no: int
     round_no: int
     pushes: tuple[Push, ...]
+    session: Session
 
 
-class RecordsHeld(_Message):
+class RecordsHeld(_Message, frozen=True):
     """Answer: (shard, seq held in that epoch, or -1 where the epoch is not the accepted one)."""
 
     config_no: int
     round_no: int
     held: tuple[tuple[ShardKey, Ballot, int], ...]
+    session: Session
+    """That of the round: an answer to an earlier process is nobody's."""
 
 
-class ReleaseShards(_Message):
+class ReleaseShards(_Message, frozen=True):
     """R12: sealed shards go back."""
 
     config_no: int
     seals: tuple[tuple[ShardKey, Seal], ...]
 
 
-class ShardsReleased(_Message):
+class ShardsReleased(_Message, frozen=True):
     """Answer: shards whose release this voter holds on disk."""
 
     config_no: int
@@ -168,8 +196,8 @@ class ShardsReleased(_Message):
 # --- spread of facts (R16-R19) --------------------------------------------------------------
 
 
-class RowsSpread(_Message):
-    """Elements of one shard: (after_seq, last_seq] of an epoch, or one part of a full answer."""
+class RowsSpread(_Message, frozen=True):
+    """Elements of one shard: (after_seq, last_seq] of an epoch; after_seq 0: the whole shard."""
 
     shard: ShardKey
     owner: str
@@ -178,9 +206,11 @@ class RowsSpread(_Message):
     after_seq: int
     last_seq: int
     rows: tuple[WireRow, ...]
+    gone: tuple[int, ...] = ()
+    """Units whose latest record in the stretch is over."""
 
 
-class DigestSpread(_Message):
+class DigestSpread(_Message, frozen=True):
     """R19: (shard, owner, epoch, seq, floor, fingerprint) of shards, and the decided slot."""
 
     slot: int
@@ -188,7 +218,7 @@ class DigestSpread(_Message):
     answer: bool
 
 
-class RowsWanted(_Message):
+class RowsWanted(_Message, frozen=True):
     """Ask for all elements of shards whose digests differ."""
 
     shards: tuple[ShardKey, ...]
@@ -197,7 +227,7 @@ class RowsWanted(_Message):
 # --- decisions (pools, devices, members) ----------------------------------------------------
 
 
-class DecidePrepare(_Message):
+class DecidePrepare(_Message, frozen=True):
     """A proposer asks for promises for the slots from ``slot`` on."""
 
     config_no: int
@@ -205,7 +235,7 @@ class DecidePrepare(_Message):
     ballot: Ballot
 
 
-class DecidePromise(_Message):
+class DecidePromise(_Message, frozen=True):
     """Answer; ``accepted`` is what this voter accepted in the slot, if anything."""
 
     config_no: int
@@ -218,7 +248,7 @@ class DecidePromise(_Message):
     decided_upto: int
 
 
-class DecideAccept(_Message):
+class DecideAccept(_Message, frozen=True):
     """Propose a value for a slot."""
 
     config_no: int
@@ -227,7 +257,7 @@ class DecideAccept(_Message):
     value: Value
 
 
-class DecideAccepted(_Message):
+class DecideAccepted(_Message, frozen=True):
     """Answer."""
 
     config_no: int
@@ -237,20 +267,20 @@ class DecideAccepted(_Message):
     promised: Ballot
 
 
-class Decided(_Message):
+class Decided(_Message, frozen=True):
     """Slots that are decided, in order from ``first_slot``."""
 
     first_slot: int
     values: tuple[Value, ...]
 
 
-class DecisionsWanted(_Message):
+class DecisionsWanted(_Message, frozen=True):
     """Ask for decided slots from ``first_slot`` on."""
 
     first_slot: int
 
 
-class CatalogTold(_Message):
+class CatalogTold(_Message, frozen=True):
     """Everything decided up to ``slot``, for a member too far behind for single slots."""
 
     slot: int
@@ -262,20 +292,20 @@ class CatalogTold(_Message):
 # --- voters (R21, R22) ----------------------------------------------------------------------
 
 
-class ConfigTold(_Message):
+class ConfigTold(_Message, frozen=True):
     """The configuration that the sender is in; sent to whoever names an older one."""
 
     configuration: Configuration
 
 
-class ConfigPrepare(_Message):
+class ConfigPrepare(_Message, frozen=True):
     """R21 a: ask the voters of configuration n for promises about n + 1."""
 
     config_no: int
     ballot: Ballot
 
 
-class ConfigPromise(_Message):
+class ConfigPromise(_Message, frozen=True):
     """Answer; an accepted value that is seen is proposed again."""
 
     config_no: int
@@ -287,7 +317,7 @@ class ConfigPromise(_Message):
     complete: bool
 
 
-class ConfigAccept(_Message):
+class ConfigAccept(_Message, frozen=True):
     """Propose configuration n + 1."""
 
     config_no: int
@@ -295,7 +325,7 @@ class ConfigAccept(_Message):
     value: Configuration
 
 
-class ConfigAccepted(_Message):
+class ConfigAccepted(_Message, frozen=True):
     """Answer."""
 
     config_no: int
@@ -304,13 +334,13 @@ class ConfigAccepted(_Message):
     promised: Ballot
 
 
-class StateWanted(_Message):
+class StateWanted(_Message, frozen=True):
     """R21 c: a voter that is not complete asks for the states of the others."""
 
     config_no: int
 
 
-class StateGiven(_Message):
+class StateGiven(_Message, frozen=True):
     """One part of a voter's registers, records and marks, given inside this configuration."""
 
     config_no: int
@@ -333,37 +363,46 @@ class StateGiven(_Message):
             int,
             int,
             tuple[int, int],
+            tuple[int, int],
             int,
         ],
         ...,
     ]
     """(shard, promised, grant, mark, seal, session, quarantine, acked seq, commit seq,
-    last commit, floor)."""
+    last commit, last held, floor)."""
     rows: tuple[tuple[ShardKey, tuple[WireRow, ...]], ...]
 
 
 # --- requests on their way to an owner (R20), and life signs (R13) --------------------------
 
 
-class Forward(_Message):
+class Wrapped(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A request or an answer by the name of its type (`nexus.core.wrapping`)."""
+
+    name: str
+    payload: bytes
+
+
+class Forward(_Message, frozen=True):
     """A caller's request, sent to the member that should answer it."""
 
     forward_no: int
-    request: Any
+    session: Session
+    request: Wrapped
     cause_id: str
     actor: str
     hops: int
 
 
-class Forwarded(_Message):
-    """The answer: a view, or (code, message, definite, detail) of a refusal."""
+class Forwarded(_Message, frozen=True):
+    """The answer: a view or a refusal; ``session`` is that of the process which asked."""
 
     forward_no: int
-    view: Any
-    error: tuple[str, str, bool, dict[str, Any]] | None
+    session: Session
+    answer: Wrapped
 
 
-class LifeSign(_Message):
+class LifeSign(_Message, frozen=True):
     """I am here: role, session, and the decided slot and configuration I know."""
 
     config_no: int
@@ -380,6 +419,8 @@ Message = (
     | ShardsRead
     | RenewGrants
     | GrantsRenewed
+    | SessionChallenged
+    | ChallengeAnswered
     | PushRecords
     | RecordsHeld
     | ReleaseShards

@@ -6,7 +6,6 @@ event to the one it is for.  Never waits, reads no clock, knows no disk and no s
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from random import Random
 from typing import Any, assert_never
@@ -35,27 +34,26 @@ from nexus.core.events import (
 )
 from nexus.core.history import History
 from nexus.core.invariants import check_node
+from nexus.core.joining import Joining
 from nexus.core.leasing import Leasing
 from nexus.core.members import Member, Members
 from nexus.core.operations import OPERATIONS
 from nexus.core.owning import Owning
+from nexus.core.passing import Passing
 from nexus.core.placement import Placement
 from nexus.core.restore import Remembered, Restorer
 from nexus.core.snapshots import snapshot_entries
 from nexus.core.spread import Spread
-from nexus.core.telling import Telling, forwarded
+from nexus.core.telling import Telling
 from nexus.core.timers import NEVER
 from nexus.core.voters import Voters
 from nexus.core.voting import Voting
 from nexus.errors import NexusError
-from nexus.model.time import NS_PER_MS, Instant
+from nexus.model.time import Instant
 from nexus.ownership import clocks as timelines
 from nexus.ownership import configuration
 from nexus.ownership.shard import FLAG_REDATE, HELD
 
-WAITING_MAX = 10_000
-"""Calls that wait for a grant; more are refused."""
-FORWARDS_MAX = 10_000
 INBOX_STEPS_MAX = 100_000
 """Messages to ourselves handled in one event; more means that two parts talk in a circle."""
 VOTERS_MAX = 5
@@ -98,11 +96,10 @@ class NexusNode:
         self.owning = Owning(ctx, self.book, self.leasing, self.telling, self.campaigns)
         self.placement = Placement(ctx, self.book, self.members, self.campaigns, self.owning)
         self.decisions = Decisions(ctx, self.catalog.execute)
+        self.joining = Joining(ctx, self.members, self.campaigns, self.decisions)
         self.spread = Spread(ctx, self.book, self.members, self.catalog, self.decisions)
         self.voters = Voters(ctx, self.book, self.decisions)
-        self._waiting: deque[Call] = deque()
-        self._forwards: dict[int, tuple[Call, int]] = {}
-        self._forward_no = 0
+        self.passing = Passing(self)
         self._lost_peers: dict[str, None] = {}
         self._found()
         self._wire()
@@ -132,6 +129,9 @@ class NexusNode:
         catalog.on_fenced = self._fenced
         catalog.on_disk_lost = self._disk_lost
         self.voters.on_change = self._voters_changed
+        self.owning.on_fresh = self.spread.push
+        self.owning.releasing.mark_dirty = self.leasing.mark_dirty
+        self.telling.pass_back = self.passing.pass_back
 
     def _restore(self, entries: Iterable[Any], remembered: Remembered) -> None:
         ctx = self.ctx
@@ -155,6 +155,7 @@ class NexusNode:
         me = self.members.get(ctx.me)
         if me is not None:
             self.campaigns.registration = me.registration
+        self._count_members()
         self.leasing.plan_due()
 
     def _redate_all(self) -> None:
@@ -244,10 +245,24 @@ class NexusNode:
         ctx.timers.set_earlier("campaigns", now)
         ctx.timers.set_earlier("placement", now)
         ctx.timers.set_earlier("release", now)
-        if not ctx.lone:
-            ctx.timers.set_earlier("life", now)
-            ctx.timers.set_earlier("digest", now + ctx.rng.randrange(ctx.config.digest_interval_ns))
+        self._spread_soon()
         self.voters.start()
+        self.joining.start()
+
+    def _spread_soon(self) -> None:
+        """Life signs and digests, once there is somebody to send them to."""
+        ctx = self.ctx
+        if ctx.alone:
+            return
+        now = ctx.now.mono_ns
+        ctx.timers.set_earlier("life", now)
+        if not ctx.timers.is_set("digest"):
+            ctx.timers.set("digest", now + ctx.rng.randrange(ctx.config.digest_interval_ns))
+
+    def _count_members(self) -> None:
+        """Whether there is anybody else at all."""
+        known = self.members.ids()
+        self.ctx.alone = self.ctx.lone and known in ([], [self.ctx.me])
 
     def _deadline(self) -> None:
         for name in self.ctx.timers.pop_due(self.ctx.now.mono_ns):
@@ -261,11 +276,12 @@ class NexusNode:
             "questions": self.telling.expire_questions,
             "campaigns": self.campaigns.tick,
             "placement": self.placement.look,
-            "release": self.owning.release_tick,
+            "release": self.owning.releasing.tick,
             "decisions": self.decisions.tick,
-            "waiting": self._expire_waiting,
-            "forwards": self._expire_forwards,
-            "quarantine": self._quarantine_over,
+            "waiting": self.passing.expire_waiting,
+            "forwards": self.passing.expire_forwards,
+            "join": self.joining.look,
+            "quarantine": self.owning.quarantine_over,
             "life": self.spread.life,
             "digest": self.spread.digest,
             "voters": self.voters.tick,
@@ -286,7 +302,7 @@ class NexusNode:
                 self._receive(self.ctx.me, inbox.popleft())
             else:
                 self.owning.woken = False
-                self._retry_waiting()
+                self.passing.retry_waiting()
 
     def _receive(self, sender: str, message: m.Message) -> None:
         """Give a message to the part it is for."""
@@ -314,11 +330,15 @@ class NexusNode:
             case m.ReleaseShards():
                 self.voting.on_release(sender, message)
             case m.ShardsReleased():
-                self.owning.on_released(sender, message)
+                self.owning.releasing.on_released(sender, message)
+            case m.SessionChallenged():
+                self.owning.on_challenged(sender, message)
+            case m.ChallengeAnswered():
+                self.voting.on_challenge_answered(sender, message)
             case m.Forward():
-                self._on_forward(sender, message)
+                self.passing.on_forward(sender, message)
             case m.Forwarded():
-                self._on_forwarded(message)
+                self.passing.on_forwarded(message)
             case _:
                 self._receive_fact(sender, message)
 
@@ -356,9 +376,7 @@ class NexusNode:
         error = NexusError("storage_failed", f"the disk failed: {reason}", definite=False)
         self.telling.refuse_all("storage_failed", error.message, given_up)
         self.decisions.fail_all(error)
-        waiting, self._waiting = self._waiting, deque()
-        for call in waiting:
-            self.answer(call, NexusError("storage_failed", error.message))
+        self.passing.fail_all(NexusError("storage_failed", error.message))
         for pool in self.book.by_no.values():
             for shard in pool.shards:
                 pool.set_available(shard, available=False)
@@ -366,12 +384,19 @@ class NexusNode:
     # --- what decisions mean here ------------------------------------------------------------
 
     def _placement_changed(self) -> None:
-        if not self.ctx.replaying:
-            self.ctx.timers.set_earlier("placement", self.ctx.now.mono_ns)
+        if self.ctx.replaying:
+            return
+        was_alone = self.ctx.alone
+        self._count_members()
+        if was_alone and not self.ctx.alone:
+            self._spread_soon()
+        self.ctx.timers.set_earlier("placement", self.ctx.now.mono_ns)
+        self.joining.start()
 
     def _pool_gone(self, pool: Any) -> None:
         for shard in pool.shards:
             if shard.owner is not None:
+                self.owning.releasing.end_deleted(shard)
                 self.telling.drop_shard(shard)
                 pool.drop_free_maps(shard)
                 self.owning.owned.pop(shard.key, None)
@@ -397,22 +422,11 @@ class NexusNode:
 
     def _voters_changed(self) -> None:
         """Another configuration: what was counted in the old one does not count (R21)."""
+        self._count_members()
+        self._spread_soon()
         self.campaigns.reset()
         self.owning.reconfigured()
         self.decisions.reset()
-
-    def _quarantine_over(self) -> None:
-        slow = self.ctx.clocks.slow
-        left = [
-            owner.quarantine_until
-            for shard in self.owning.owned.values()
-            if (owner := shard.owner) is not None
-            and owner.quarantine_until is not None
-            and owner.quarantine_until > slow
-        ]
-        if left:
-            self.ctx.timers.set_earlier("quarantine", self.ctx.clocks.mono_at(slow=min(left)))
-        self.owning.woken = True
 
     # --- services for operations -------------------------------------------------------------
 
@@ -433,7 +447,7 @@ class NexusNode:
         if call.collector is not None:
             call.collector.put(call.place, result)
         elif call.origin is not None:
-            self.ctx.send(call.origin[0], forwarded(call.origin[1], result))
+            self.passing.pass_back(call.origin, result)
         else:
             self.ctx.reply(call.reply_to, result)
 
@@ -454,98 +468,10 @@ class NexusNode:
         """The transport reaches the member, as far as is known."""
         return member not in self._lost_peers and self.members.verdicts.get(member) != "offline"
 
-    # --- waiting and forwarding --------------------------------------------------------------
-
     def wait_for_grant(self, call: Call) -> None:
         """Try the call again when shards begin to serve; refuse it after `grant_wait`."""
-        ctx = self.ctx
-        now = ctx.now.mono_ns
-        if call.due_ns == 0:
-            call.due_ns = now + ctx.config.grant_wait_ns
-        if now >= call.due_ns or len(self._waiting) >= WAITING_MAX or ctx.storage_failed:
-            raise self._not_served()
-        self._waiting.append(call)
-        ctx.timers.set_earlier("waiting", call.due_ns)
-        if self.owning.owned and not ctx.timers.is_set("renew_now"):
-            self._renew_soon()
-        else:
-            ctx.timers.set_earlier("placement", now)
-
-    def _renew_soon(self) -> None:
-        """Somebody waits for a hold: renew at once, but not more than ten times a second."""
-        now = self.ctx.now.mono_ns
-        if now - self._renewed_ns >= 100 * NS_PER_MS:
-            self._renewed_ns = now
-            self.owning.renew()
-
-    _renewed_ns = -(1 << 62)
-
-    def _not_served(self) -> NexusError:
-        if self.owning.owned:
-            return NexusError("owner_unreachable", "the shard's hold has lapsed", retry_after_s=2)
-        return NexusError("starting", "the pool's shards are not granted yet", retry_after_s=2)
-
-    def _retry_waiting(self) -> None:
-        waiting, self._waiting = self._waiting, deque()
-        for call in waiting:
-            self.run(call)
-
-    def _expire_waiting(self) -> None:
-        now = self.ctx.now.mono_ns
-        due = [call for call in self._waiting if call.due_ns <= now]
-        self._waiting = deque(call for call in self._waiting if call.due_ns > now)
-        for call in due:
-            self.answer(call, self._not_served())
-        if self._waiting:
-            self.ctx.timers.set_earlier("waiting", min(call.due_ns for call in self._waiting))
+        self.passing.wait_for_grant(call)
 
     def forward(self, to: str, call: Call) -> None:
         """Let another member answer."""
-        if len(self._forwards) >= FORWARDS_MAX:
-            raise NexusError("rate_limited", "too many calls are under way", retry_after_s=1)
-        self._forward_no += 1
-        due = self.ctx.now.mono_ns + 2 * self.ctx.config.quorum_wait_ns
-        self._forwards[self._forward_no] = (call, due)
-        self.ctx.timers.set_earlier("forwards", due)
-        self.ctx.send_now(
-            to,
-            m.Forward(self._forward_no, call.request, call.cause_id, call.actor, call.hops + 1),
-        )
-
-    def _on_forward(self, sender: str, message: m.Forward) -> None:
-        self.run(
-            Call(
-                0,
-                message.cause_id,
-                message.actor,
-                message.request,
-                message.hops,
-                origin=(sender, message.forward_no),
-            )
-        )
-
-    def _on_forwarded(self, message: m.Forwarded) -> None:
-        waiting = self._forwards.pop(message.forward_no, None)
-        if waiting is None:
-            return
-        if message.error is not None:
-            code, text, definite, detail = message.error
-            self.answer(waiting[0], NexusError(code, text, definite=definite, **detail))
-        else:
-            self.answer(waiting[0], message.view)
-
-    def _expire_forwards(self) -> None:
-        now = self.ctx.now.mono_ns
-        for number in [n for n, (_, due) in self._forwards.items() if due <= now]:
-            call, _ = self._forwards.pop(number)
-            self.answer(
-                call,
-                NexusError(
-                    "owner_unreachable",
-                    "the member that may answer did not, in time",
-                    definite=False,
-                    retry_after_s=2,
-                ),
-            )
-        if self._forwards:
-            self.ctx.timers.set_earlier("forwards", min(due for _, due in self._forwards.values()))
+        self.passing.forward(to, call)

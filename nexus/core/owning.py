@@ -6,25 +6,30 @@ everything that voters lack and everything that answers wait for (R8 d).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import msgspec
+
 from nexus.core.book import PoolBook
 from nexus.core.campaigns import Campaigns, Key
 from nexus.core.context import Context
 from nexus.core.entries import OwnerWritten
 from nexus.core.leasing import Leasing
 from nexus.core.messages import (
+    ChallengeAnswered,
     GrantsRenewed,
     Push,
     PushRecords,
     RecordsHeld,
-    ReleaseShards,
     RenewGrants,
-    ShardsReleased,
+    SessionChallenged,
 )
+from nexus.core.releasing import Releasing
 from nexus.core.shaping import shard_view
 from nexus.core.telling import Telling
 from nexus.core.voting import raise_floor, wire_rows
 from nexus.model.time import NS_PER_MS, NS_PER_S
-from nexus.ownership import configuration, holding, records, register
+from nexus.ownership import configuration, holding, register
 from nexus.ownership.shard import (
     BASING,
     DRAINING,
@@ -36,7 +41,7 @@ from nexus.ownership.shard import (
     Row,
     Shard,
 )
-from nexus.ownership.values import Ballot, Seal
+from nexus.ownership.values import Ballot
 
 RENEW_INTERVAL_MAX_NS = 20 * NS_PER_S
 RENEW_FRACTION = 6
@@ -45,6 +50,8 @@ ROUNDS_MAX = 64
 """Rounds whose answers are still counted; older ones are late in any case."""
 RESEND_NS = 200 * NS_PER_MS
 """Records that are not acknowledged are sent again after this."""
+RESEND_IDLE_NS = 2 * NS_PER_S
+"""The same where no answer waits: a voter that is away does not have to be asked often."""
 
 
 class _Round:
@@ -73,12 +80,13 @@ class Owning:
         self.renewals: dict[int, _Round] = {}
         self.renew_no = 0
         self.rounds: dict[int, tuple[int, dict[Key, Ballot]]] = {}
-        self.releasing: dict[Key, dict[str, None]] = {}
-        self.release_acks: dict[Key, dict[str, None]] = {}
+        self.on_fresh: Callable[[Shard], None] = _nothing
+        """Set by the node: tells members that do not vote of fresh records (R7)."""
         self.superseded = False
         """A newer session of this member was seen: this process stops acting (R22)."""
         self.woken = False
         """Shards began to serve or are held again: waiting requests may try once more."""
+        self.releasing = Releasing(ctx, book, telling, campaigns, self.owned, self.drop)
 
     # --- renewals ----------------------------------------------------------------------------
 
@@ -138,7 +146,10 @@ class Owning:
 
     def on_renewed(self, sender: str, message: GrantsRenewed) -> None:
         """A voter restarted its timers, but for what it refused."""
-        if message.config_no != self.ctx.configuration.number:
+        if (message.config_no, message.session) != (
+            self.ctx.configuration.number,
+            self.ctx.config.session,
+        ):
             return
         sent_round = self.renewals.get(message.round_no)
         if sent_round is None:
@@ -196,6 +207,11 @@ class Owning:
             self.book.by_no[shard.pool_no].set_available(shard, available=False)
             self.telling.drop_shard(shard)
 
+    def on_challenged(self, sender: str, message: SessionChallenged) -> None:
+        """R22: only the process that is asked answers; a late duplicate has none."""
+        if message.superseded == self.ctx.config.session:
+            self.ctx.send_now(sender, ChallengeAnswered(message.superseded, message.nonce))
+
     # --- serving -----------------------------------------------------------------------------
 
     def _serve(self, shard: Shard, owner: OwnerShard) -> None:
@@ -216,9 +232,24 @@ class Owning:
         pool.set_available(shard, available=pool.retired_us is None)
         self.leasing.next_due_ns = 0
         self.woken = True
-        if not ctx.lone:
+        if not ctx.alone:
             self.leasing.mark_dirty(shard)
         ctx.when_durable(self._announce, shard)
+
+    def quarantine_over(self) -> None:
+        """Shards whose quarantine is waited out serve like any other, after a restart too."""
+        slow = self.ctx.clocks.slow
+        for shard in self.owned.values():
+            owner = shard.owner
+            if owner is None or owner.quarantine_until is None:
+                continue
+            if holding.r15_quarantined(owner, slow):
+                due = self.ctx.clocks.mono_at(slow=owner.quarantine_until)
+                self.ctx.timers.set_earlier("quarantine", due)
+            elif owner.grant.quarantine:
+                owner.grant = msgspec.structs.replace(owner.grant, quarantine=False)
+                self.campaigns.persist_owner(shard, owner)
+        self.woken = True
 
     def _announce(self, shard: Shard) -> None:
         if shard.owner is not None:
@@ -251,7 +282,7 @@ class Owning:
             owner = shard.owner
             if owner is not None:
                 self.ctx.when_durable(self._base_durable, (shard, owner))
-                if not self.ctx.lone:
+                if not self.ctx.alone:
                     self.leasing.mark_dirty(shard)
         self.campaigns.based = []
 
@@ -285,8 +316,9 @@ class Owning:
             if shard.owner is not None
             and shard.owner.state in (BASING, RENEWING, SERVING, DRAINING)
         }
+        for key in [key for key in dirty if key not in active]:
+            del dirty[key]
         if not active:
-            dirty.clear()
             return
         self.telling.round_no += 1
         number = self.telling.round_no
@@ -298,12 +330,17 @@ class Owning:
         for voter in ctx.configuration.voters:
             if voter != ctx.me:
                 pushes = tuple(self._push(shard, voter) for shard in active.values())
-                ctx.send(voter, PushRecords(ctx.configuration.number, number, pushes))
+                session = ctx.config.session
+                ctx.send(voter, PushRecords(ctx.configuration.number, number, pushes, session))
+        urgent = bool(self.telling.questions)
         for shard in active.values():
             if shard.owner is not None:
+                urgent = urgent or shard.owner.state in (BASING, DRAINING)
+                self.on_fresh(shard)
                 self.leasing.note_durable(shard, shard.owner, shard.owner.seq)
                 ctx.when_durable(self._after_durable, (shard, shard.owner))
-        ctx.timers.set_earlier("round", ctx.now.mono_ns + RESEND_NS)
+        resend = RESEND_NS if urgent else RESEND_IDLE_NS
+        ctx.timers.set_earlier("round", ctx.now.mono_ns + resend)
 
     def _after_durable(self, argument: tuple[Shard, OwnerShard]) -> None:
         shard, owner = argument
@@ -315,17 +352,7 @@ class Owning:
         """What this voter lacks, up to our last seq: every row newer than it has acknowledged."""
         owner = shard.owner
         assert owner is not None
-        after = owner.acked.get(voter, 0)
-        rows: list[Row] = []
-        if after < owner.sent_floor:
-            after = 0
-            rows = [row for row in shard.rows if row.epoch == owner.grant.epoch.counter]
-        else:
-            for seq, index in owner.tail.items():
-                if seq > after:
-                    row = shard.rows.get(index)
-                    if row is not None and row.seq == seq:
-                        rows.append(row)
+        after, rows, gone = fresh_rows(shard, owner, owner.acked.get(voter, 0))
         return Push(
             shard.key,
             owner.grant.epoch,
@@ -334,13 +361,17 @@ class Owning:
             owner.commit_seq,
             owner.base_end,
             tuple(wire_rows(self.ctx, rows)),
+            gone,
         )
 
     def on_held(self, sender: str, message: RecordsHeld) -> None:
         """A voter holds records; count it if it is in time (R8 b)."""
         ctx = self.ctx
         sent_round = self.rounds.get(message.round_no)
-        if sent_round is None or message.config_no != ctx.configuration.number:
+        if sent_round is None or (message.config_no, message.session) != (
+            ctx.configuration.number,
+            ctx.config.session,
+        ):
             return
         sent, asked = sent_round
         for key, epoch, seq in message.held:
@@ -379,7 +410,7 @@ class Owning:
             else:
                 self.ctx.timers.set("renew", self.ctx.now.mono_ns)
         if owner.state == DRAINING:
-            self._try_seal(shard, owner)
+            self.releasing.try_seal(shard, owner)
         self._trim(shard, owner)
 
     def _base_committed(self, owner: OwnerShard) -> bool:
@@ -389,80 +420,12 @@ class Owning:
     def _trim(self, shard: Shard, owner: OwnerShard) -> None:
         """Forget the tail that every voter has."""
         voters = self.ctx.configuration.voters
-        low = min((owner.acked.get(voter, 0) for voter in voters), default=0)
+        low = min((owner.acked.get(voter, -1) for voter in voters), default=-1)
         if low > owner.sent_floor:
             owner.sent_floor = low
             owner.tail = {seq: index for seq, index in owner.tail.items() if seq > low}
         if low >= owner.seq and shard.key not in self.telling.questions:
             self.leasing.dirty.pop(shard.key, None)
-
-    # --- drain and release (R12) -------------------------------------------------------------
-
-    def drain(self, shard: Shard) -> None:
-        """Stop allocating from a shard, replicate it, seal it, give it back."""
-        owner = shard.owner
-        if owner is None or owner.state not in (SERVING, RENEWING):
-            return
-        if not holding.r12_may_drain(owner, self.ctx.clocks.slow):
-            return
-        owner.state = DRAINING
-        pool = self.book.by_no[shard.pool_no]
-        pool.set_available(shard, available=False)
-        self.leasing.mark_dirty(shard)
-        self._try_seal(shard, owner)
-
-    def _try_seal(self, shard: Shard, owner: OwnerShard) -> None:
-        """Seal once everything is replicated; from then on this epoch is never served again."""
-        if owner.state != DRAINING or not holding.r12_may_release(owner):
-            return
-        if not holding.r5_holds(owner, self.ctx.clocks.fast):
-            return
-        owner.seal = Seal(owner.grant.epoch, owner.seq, records.r12_digest(shard))
-        owner.state = SEALED
-        owner.hold_until = 0
-        self.telling.drop_shard(shard)
-        self.r12_persist_seal(shard, owner)
-        self._send_release(shard)
-
-    def r12_persist_seal(self, shard: Shard, owner: OwnerShard) -> None:
-        """The seal is on disk before RELEASE is sent: a restart must not serve it again."""
-        self.campaigns.persist_owner(shard, owner)
-
-    def _send_release(self, shard: Shard) -> None:
-        owner = shard.owner
-        assert owner is not None
-        assert owner.seal is not None
-        self.release_acks.setdefault(shard.key, {})
-        message = ReleaseShards(self.ctx.configuration.number, ((shard.key, owner.seal),))
-        for voter in self.ctx.configuration.voters:
-            self.ctx.send(voter, message)
-        self.ctx.timers.set_earlier("release", self.ctx.now.mono_ns + self.ctx.config.retry_ns)
-
-    def on_released(self, sender: str, message: ShardsReleased) -> None:
-        """A voter holds the seal; a quorum of them ends our part."""
-        if message.config_no != self.ctx.configuration.number:
-            return
-        for key, epoch in message.shards:
-            shard = self.book.shard(key)
-            owner = shard.owner if shard is not None else None
-            if (
-                shard is None
-                or owner is None
-                or owner.state != SEALED
-                or owner.grant.epoch != epoch
-            ):
-                continue
-            acks = self.release_acks.setdefault(key, {})
-            acks[sender] = None
-            if configuration.r21b_quorum(self.ctx.configuration, register.r2_distinct(acks)):
-                del self.release_acks[key]
-                self.drop(shard, "released")
-
-    def release_tick(self) -> None:
-        """Send releases again that no quorum has acknowledged."""
-        for shard in list(self.owned.values()):
-            if shard.owner is not None and shard.owner.state == SEALED:
-                self._send_release(shard)
 
     # --- voters change (R21) -----------------------------------------------------------------
 
@@ -470,16 +433,40 @@ class Owning:
         """Answers of the old configuration do not count; everything is asked again."""
         self.renewals.clear()
         self.rounds.clear()
-        self.release_acks.clear()
+        self.releasing.reset()
         for shard in self.owned.values():
             owner = shard.owner
             if owner is None:
                 continue
             kept = set(self.ctx.configuration.voters)
             owner.acked = {voter: 0 for voter in owner.acked if voter in kept}
+            owner.refused_at = None
             owner.confirmed = {}
             owner.tail.clear()
             owner.sent_floor = owner.seq
             self.leasing.mark_dirty(shard)
         if self.owned:
             self.renew()
+
+
+def fresh_rows(
+    shard: Shard, owner: OwnerShard, after: int
+) -> tuple[int, list[Row], tuple[int, ...]]:
+    """(start, rows, units that are over) of the records after a seq; start 0: the whole shard."""
+    if after < owner.sent_floor:
+        counter = owner.grant.epoch.counter
+        return 0, [row for row in shard.rows if row.epoch == counter], ()
+    rows: list[Row] = []
+    gone: list[int] = []
+    for seq, index in owner.tail.items():
+        if seq > after:
+            row = shard.rows.get(index)
+            if row is None:
+                gone.append(index)
+            elif row.seq == seq:
+                rows.append(row)
+    return after, rows, tuple(gone)
+
+
+def _nothing(_: Shard) -> None:
+    """Default of a hook that nobody has taken."""

@@ -79,7 +79,7 @@ class Placement:
                         wanted.append(shard.key)
                 elif proposed is not None and moves and self._may_move(shard):
                     moves -= 1
-                    self.owning.drain(shard)
+                    self.owning.releasing.drain(shard)
         if wanted:
             self.campaigns.start(wanted)
         if wanted or not moves or me.draining:
@@ -95,4 +95,4 @@ class Placement:
     def _drain_all(self) -> None:
         """An operator's drain: everything is sealed and released, sessions go along (R12)."""
         for shard in list(self.owning.owned.values()):
-            self.owning.drain(shard)
+            self.owning.releasing.drain(shard)

@@ -23,7 +23,7 @@ from nexus.core.entries import (
     VoterWritten,
 )
 from nexus.core.members import Member
-from nexus.ownership import register
+from nexus.ownership import records, register
 from nexus.ownership.clocks import ClockMark
 from nexus.ownership.configuration import Configuration
 from nexus.ownership.pool_state import PoolState
@@ -38,6 +38,7 @@ from nexus.ownership.shard import (
     SEALED,
     OwnerShard,
     Row,
+    Shard,
 )
 from nexus.ownership.values import ZERO, Ballot, Session
 
@@ -122,6 +123,7 @@ class Restorer:
         voter.acked_seq = entry.acked_seq if newer else max(voter.acked_seq, entry.acked_seq)
         voter.commit_seq = entry.commit_seq if newer else max(voter.commit_seq, entry.commit_seq)
         voter.last_commit = max(voter.last_commit, entry.last_commit)
+        voter.last_held = max(voter.last_held, entry.last_held)
         shard.known_owner = entry.grant.owner
 
     def _owner(self, entry: OwnerWritten) -> None:
@@ -148,10 +150,11 @@ class Restorer:
             return
         self.slot = entry.slot
         self.votes.pop(entry.slot, None)
-        self.values[entry.slot] = tuple(entry.accepted)
+        decided = tuple(entry.accepted or ())
+        self.values[entry.slot] = decided
         from nexus.core.decisions import BATCH_MAX
 
-        for place, proposal in enumerate(entry.accepted):
+        for place, proposal in enumerate(decided):
             self.catalog.execute(entry.slot * BATCH_MAX + place, proposal)
 
     def _catalog(self, entry: CatalogWritten) -> None:
@@ -160,7 +163,7 @@ class Restorer:
             return
         self.slot = entry.slot
         for record in entry.pools:
-            self.catalog.load_pool(record)
+            self.catalog.learn_pool(record)
         for member in entry.members:
             self.catalog.members.add(member)
         self.catalog.devices.restore(entry.devices)
@@ -177,17 +180,20 @@ class Restorer:
         for pool in self.book.by_no.values():
             for shard in pool.shards:
                 register.r6_restart(shard.voter, slow, drift_ppm)
+                drop_below(pool, shard, shard.floor)
         owners: list[OwnerShard] = []
         for key, entry in sorted(self.owners.items()):
-            shard = self.book.shard(key)
-            if shard is None or entry.grant is None:
+            owned = self.book.shard(key)
+            if owned is None or entry.grant is None:
                 continue
+            shard = owned
             owner = OwnerShard(entry.grant)
             owner.base_end = entry.base_end
             owner.confirm = entry.confirm
             owner.seal = entry.seal
             owner.state = RESUMED.get(entry.state, entry.state)
             counter = entry.grant.epoch.counter
+            drop_below(self.book.by_no[key[0]], shard, 0 if entry.state == READING else counter)
             seqs = [row.seq for row in shard.rows if row.epoch == counter]
             owner.seq = owner.durable_seq = owner.sent_floor = max(
                 [owner.base_end, shard.have_seq if shard.have_epoch == counter else 0, *seqs]
@@ -209,6 +215,13 @@ RESUMED = {"serving": RENEWING, "draining": RENEWING, BASING: BASING, READING: R
 """A state on disk -> the state after a restart; nothing is served before a fresh renewal."""
 RESUMED[DRAINING] = RENEWING
 RESUMED[SEALED] = SEALED
+
+
+def drop_below(pool: PoolState, shard: Shard, floor: int) -> None:
+    """R18: the log still has elements that were dropped below an epoch floor."""
+    if floor > 1:
+        for row in [row for row in shard.rows if records.r18_below_floor(row.epoch, floor)]:
+            pool.forget(shard, row)
 
 
 def restore_rows(pool: PoolState, rows: Iterable[Row]) -> None:

@@ -16,9 +16,9 @@ from nexus.core.entries import (
     RowsWritten,
     SessionStarted,
     SlotWritten,
-    VoterWritten,
 )
 from nexus.core.pool_record import PoolRecord
+from nexus.core.voting import voter_entry
 from nexus.ownership.shard import Row, Shard
 from nexus.ownership.values import ZERO
 
@@ -75,19 +75,7 @@ def register_entries(shard: Shard) -> Iterator[Any]:
     """A shard's registers, where there is anything in them."""
     voter = shard.voter
     if voter.promised > ZERO or voter.grant is not None:
-        yield VoterWritten(
-            shard.pool_no,
-            shard.index,
-            voter.promised,
-            voter.grant,
-            voter.mark,
-            voter.seal,
-            voter.session,
-            voter.quarantine,
-            voter.acked_seq,
-            voter.commit_seq,
-            voter.last_commit,
-        )
+        yield voter_entry(shard)
     owner = shard.owner
     if owner is not None:
         yield OwnerWritten(

@@ -24,10 +24,11 @@ from nexus.core.messages import (
     RowsSpread,
     RowsWanted,
 )
+from nexus.core.owning import fresh_rows
 from nexus.core.pool_record import PoolRecord
-from nexus.core.voting import merge_rows, raise_floor, wire_rows
+from nexus.core.voting import merge_rows, prune_rows, raise_floor, wire_rows
 from nexus.ownership.pool_state import PoolState
-from nexus.ownership.shard import SERVING, Shard
+from nexus.ownership.shard import DRAINING, READING, SERVING, Shard
 
 Key = tuple[int, int]
 
@@ -95,8 +96,9 @@ class Spread:
 
     def position(self, shard: Shard) -> tuple[int, int]:
         """(epoch, seq) up to which this node has all elements of a shard."""
-        if shard.owner is not None:
-            return shard.owner.grant.epoch.counter, shard.owner.durable_seq
+        owner = shard.owner
+        if owner is not None and owner.state != READING:
+            return owner.grant.epoch.counter, owner.durable_seq
         return shard.have_epoch, shard.have_seq
 
     # --- messages ----------------------------------------------------------------------------
@@ -158,23 +160,34 @@ class Spread:
             rows = tuple(wire_rows(self.ctx, list(shard.rows)))
             self.ctx.send(sender, RowsSpread(key, owner, epoch, shard.floor, 0, seq, rows))
 
-    def push(self, shard: Shard, after_seq: int) -> None:
-        """An owner's fresh elements to everybody (R7: after the reply, after the disk)."""
+    def push(self, shard: Shard) -> None:
+        """R7: an owner's fresh elements to members that do not vote (voters have them pushed).
+
+        Called once per record round, after the replies; it leaves when it is on disk.
+        """
         owner = shard.owner
-        if owner is None or owner.state != SERVING:
+        if owner is None or owner.state not in (SERVING, DRAINING):
             return
-        counter = owner.grant.epoch.counter
-        rows = [row for row in shard.rows if row.epoch == counter and row.seq > after_seq]
-        message = RowsSpread(
-            shard.key,
-            self.ctx.me,
-            counter,
-            shard.floor,
-            after_seq,
-            owner.seq,
-            tuple(wire_rows(self.ctx, rows)),
-        )
-        self.ctx.broadcast(message)
+        if owner.spread_seq >= owner.seq:
+            return
+        ctx = self.ctx
+        voters = ctx.configuration.voters
+        others = [name for name in self.members.ids() if name not in voters and name != ctx.me]
+        if others:
+            after, rows, gone = fresh_rows(shard, owner, owner.spread_seq)
+            message = RowsSpread(
+                shard.key,
+                ctx.me,
+                owner.grant.epoch.counter,
+                shard.floor,
+                after,
+                owner.seq,
+                tuple(wire_rows(ctx, rows)),
+                gone,
+            )
+            for name in others:
+                ctx.send(name, message)
+        owner.spread_seq = owner.seq
 
     def _on_rows(self, message: RowsSpread) -> None:
         """Merge elements; the position moves only over complete stretches."""
@@ -183,6 +196,9 @@ class Spread:
         if pool is None or shard is None or shard.owner is not None:
             return
         rows = merge_rows(self.ctx, pool, shard, message.rows)
+        upto = (message.epoch, message.last_seq)
+        if message.after_seq == 0 or message.epoch == shard.have_epoch:
+            prune_rows(self.ctx, pool, shard, message.rows, message.gone, message.after_seq, upto)
         self.merged_rows += len(rows)
         if rows:
             self.ctx.persist(RowsWritten(pool.pool_no, tuple(rows)))
@@ -229,12 +245,7 @@ class Spread:
         if message.slot <= self.decisions.slot:
             return
         for record in message.pools:
-            known = self.book.by_no.get(record.pool_no)
-            if known is None:
-                self.catalog.load_pool(record)
-            elif record.retired_us is not None and known.retired_us is None:
-                self.catalog.on_pool_gone(known)
-                self.catalog.retire(known, record.retired_us)
+            self.catalog.learn_pool(record)
         for member in message.members:
             old = self.members.get(member.id)
             self.members.add(Member(*_fields(member)))

@@ -12,7 +12,6 @@ from typing import Any
 from nexus.core.context import Context
 from nexus.core.effects import Audit, Watch
 from nexus.core.history import History
-from nexus.core.messages import Forwarded
 from nexus.core.shaping import allocation_view
 from nexus.errors import NexusError
 from nexus.model.time import NS_PER_US
@@ -71,8 +70,8 @@ class Pending:
         self.warnings: tuple[str, ...] = ()
         self.begun_round = 0
         self.due_ns = 0
-        self.origin: tuple[str, int] | None = None
-        """(member, forward number) of a call that another member passed on."""
+        self.origin: Any = None
+        """Of a call that another member passed on: whom to answer."""
         self.collector: Any = None
         """A batch that gathers its answers; ``place`` is the item's position."""
         self.place = 0
@@ -88,6 +87,8 @@ class Telling:
         """Number of the record round sent last."""
         self.questions: dict[tuple[int, int], list[Pending]] = {}
         self.question_count = 0
+        self.pass_back: Any = None
+        """Set by the node: sends an answer back to the member that passed the call on."""
         self.undo: Any = None
         """Set by the node: closes the record of an answer that no quorum confirmed."""
 
@@ -301,14 +302,6 @@ class Telling:
         if pending.collector is not None:
             pending.collector.put(pending.place, result)
         elif pending.origin is not None:
-            self.ctx.send(pending.origin[0], forwarded(pending.origin[1], result))
+            self.pass_back(pending.origin, result)
         else:
             self.ctx.reply(pending.reply_to, result)
-
-
-def forwarded(number: int, result: Any) -> Forwarded:
-    """The message that carries an answer back to the member that was asked."""
-    if isinstance(result, NexusError):
-        error = (result.code, result.message, result.definite, dict(result.detail))
-        return Forwarded(number, None, error)
-    return Forwarded(number, result, None)

@@ -13,7 +13,7 @@ from typing import Any
 from nexus.core.book import PoolBook
 from nexus.core.context import Context
 from nexus.core.decisions import Decisions
-from nexus.core.entries import ConfigWritten, RowsWritten, VoterWritten
+from nexus.core.entries import ConfigWritten, RowsWritten
 from nexus.core.messages import (
     ConfigAccept,
     ConfigAccepted,
@@ -23,12 +23,11 @@ from nexus.core.messages import (
     StateGiven,
     StateWanted,
 )
-from nexus.core.voting import merge_rows, raise_floor, wire_rows
+from nexus.core.voting import merge_rows, raise_floor, voter_entry, wire_rows
 from nexus.errors import NexusError, validation
 from nexus.ownership import configuration as rules
 from nexus.ownership import register
 from nexus.ownership.configuration import SIZES, Configuration
-from nexus.ownership.pool_state import PoolState
 from nexus.ownership.shard import Shard
 from nexus.ownership.values import ZERO, Ballot
 
@@ -59,6 +58,8 @@ class Voters:
         self.givers_complete: dict[str, None] = {}
         self.tries = 0
         self.abort_wanted = False
+        self.complete_before = True
+        """This voter was complete in the stable configuration before a joint phase (R21 c)."""
 
     # --- asking for a change -----------------------------------------------------------------
 
@@ -96,6 +97,8 @@ class Voters:
         """Messages about configurations."""
         match message:
             case ConfigTold():
+                if message.configuration.number < self.ctx.configuration.number:
+                    self.ctx.send(sender, ConfigTold(self.ctx.configuration))
                 self.enter(message.configuration)
             case ConfigPrepare():
                 self._on_prepare(sender, message)
@@ -114,7 +117,8 @@ class Voters:
 
     def _current(self, sender: str, config_no: int) -> bool:
         ctx = self.ctx
-        if config_no < ctx.configuration.number:
+        if config_no != ctx.configuration.number:
+            # To one that is behind this tells ours, one that is ahead answers with its own.
             ctx.send(sender, ConfigTold(ctx.configuration))
         return config_no == ctx.configuration.number
 
@@ -169,7 +173,7 @@ class Voters:
             return self.wanted
         number = current.number + 1
         complete = [voter for voter, promise in self.promises.items() if promise.complete]
-        if r21a_may_finish(current, complete):
+        if rules.r21a_may_finish(current, complete):
             return Configuration(number, current.new, current.new)
         if self.abort_wanted:
             return Configuration(number, current.old, current.old)
@@ -180,7 +184,7 @@ class Voters:
         current = ctx.configuration
         if not self._current(sender, message.config_no) or ctx.me not in current.voters:
             return
-        ok = message.ballot >= self.promised and r21a_may_accept(
+        ok = message.ballot >= self.promised and rules.r21a_may_accept(
             current, message.value, ctx.me, complete=ctx.complete
         )
         if ok:
@@ -199,7 +203,9 @@ class Voters:
         ):
             return
         self.accepts[sender] = None
-        if r21a_decided(self.ctx.configuration, self.value, register.r2_distinct(self.accepts)):
+        if rules.r21a_decided(
+            self.ctx.configuration, self.value, register.r2_distinct(self.accepts)
+        ):
             self.enter(self.value)
 
     # --- entering a configuration ------------------------------------------------------------
@@ -211,7 +217,11 @@ class Voters:
         if new.number <= old.number:
             return
         ctx.configuration = new
-        ctx.complete = r21c_complete_on_entry(new, ctx.me, was_complete=ctx.complete)
+        was, before = ctx.complete, self.complete_before
+        self.complete_before = rules.r21c_complete_before(old, new, was_complete=was)
+        ctx.complete = rules.r21c_complete_on_entry(
+            old, new, ctx.me, was_complete=was, complete_before=before
+        )
         self.promised = self.accepted_ballot = ZERO
         self.accepted = None
         self.ballot = self.value = None
@@ -311,11 +321,24 @@ class Voters:
         merged = [voter for voter, parts in self.parts.items() if len(parts) >= message.parts]
         if ctx.me in ctx.configuration.old and ctx.configuration.joint:
             merged.append(ctx.me)
-        if r21c_may_complete(ctx.configuration, merged):
+        if rules.r21c_may_complete(ctx.configuration, merged):
             self._complete()
 
     def _merge_voter(self, state: Any) -> None:
-        key, promised, grant, mark, seal, session, quarantine, acked, commit, last, floor = state
+        (
+            key,
+            promised,
+            grant,
+            mark,
+            seal,
+            session,
+            quarantine,
+            acked,
+            commit,
+            last,
+            held,
+            floor,
+        ) = state
         pool = self.book.by_no.get(key[0])
         shard = self.book.shard(key)
         if shard is None or pool is None:
@@ -333,6 +356,7 @@ class Voters:
             voter.commit_seq = commit if newer else max(voter.commit_seq, commit)
             shard.known_owner = grant.owner
         voter.last_commit = max(voter.last_commit, last)
+        voter.last_held = max(voter.last_held, held)
         raise_floor(self.ctx, pool, shard, floor)
 
     def _complete(self) -> None:
@@ -341,29 +365,11 @@ class Voters:
         for pool in self.book.by_no.values():
             for shard in pool.shards:
                 register.r6_restart(shard.voter, ctx.clocks.slow, ctx.config.drift_ppm)
-                self._persist_voter(pool, shard)
+                if shard.voter.promised > ZERO:
+                    ctx.persist(voter_entry(shard))
         ctx.complete = True
         self.persist()
         self.start()
-
-    def _persist_voter(self, pool: PoolState, shard: Shard) -> None:
-        voter = shard.voter
-        if voter.promised > ZERO:
-            self.ctx.persist(
-                VoterWritten(
-                    pool.pool_no,
-                    shard.index,
-                    voter.promised,
-                    voter.grant,
-                    voter.mark,
-                    voter.seal,
-                    voter.session,
-                    voter.quarantine,
-                    voter.acked_seq,
-                    voter.commit_seq,
-                    voter.last_commit,
-                )
-            )
 
     # --- keeping -----------------------------------------------------------------------------
 
@@ -375,6 +381,7 @@ class Voters:
             self.accepted_ballot,
             self.accepted,
             self.ctx.complete,
+            self.complete_before,
         )
 
     def persist(self) -> None:
@@ -385,6 +392,7 @@ class Voters:
         """Take it from the log."""
         self.ctx.configuration = entry.configuration
         self.ctx.complete = entry.complete
+        self.complete_before = entry.complete_before
         self.promised = entry.promised
         self.accepted_ballot = entry.accepted_ballot
         self.accepted = entry.accepted
@@ -403,38 +411,6 @@ def _voter_state(shard: Shard) -> Any:
         voter.acked_seq,
         voter.commit_seq,
         voter.last_commit,
+        voter.last_held,
         shard.floor,
     )
-
-
-def r21a_may_finish(current: Configuration, complete: list[str]) -> bool:
-    """*Finish* is proposed only after a majority of B reported complete."""
-    return rules.r5_majority(complete, current.new)
-
-
-def r21a_may_accept(
-    current: Configuration, value: Configuration, me: str, *, complete: bool
-) -> bool:
-    """A voter of B accepts *finish* only when complete itself."""
-    finish = current.joint and value.old == value.new == current.new
-    return complete or not (finish and me in current.new)
-
-
-def r21a_decided(current: Configuration, value: Configuration, accepts: frozenset[str]) -> bool:
-    """A majority of A decides n+1; *finish* needs one of A and one of B."""
-    if not rules.r5_majority(accepts, current.old):
-        return False
-    finish = current.joint and value.old == value.new == current.new
-    return not finish or rules.r5_majority(accepts, current.new)
-
-
-def r21c_complete_on_entry(new: Configuration, me: str, *, was_complete: bool) -> bool:
-    """In a joint phase every voter of B, a staying one too, has to copy first."""
-    if new.joint:
-        return me not in new.new and was_complete
-    return was_complete
-
-
-def r21c_may_complete(current: Configuration, merged: list[str]) -> bool:
-    """The states of a majority of A are merged, each given inside this configuration."""
-    return rules.r5_majority(merged, current.old)

@@ -13,6 +13,7 @@ from nexus.core.entries import ReplicaWritten, RowsWritten, VoterWritten
 from nexus.core.members import Members
 from nexus.core.messages import (
     AcceptShards,
+    ChallengeAnswered,
     ConfigTold,
     GrantsRenewed,
     PrepareShards,
@@ -23,6 +24,7 @@ from nexus.core.messages import (
     RecordsHeld,
     ReleaseShards,
     RenewGrants,
+    SessionChallenged,
     ShardRead,
     ShardsAccepted,
     ShardsPromised,
@@ -32,7 +34,7 @@ from nexus.core.messages import (
 from nexus.ownership import records, register
 from nexus.ownership.pool_state import PoolState
 from nexus.ownership.shard import Row, Shard
-from nexus.ownership.values import ZERO, Ballot
+from nexus.ownership.values import ZERO, Ballot, Session
 
 UNKNOWN_SHARD = "unknown"
 """The voter has not learned of the pool yet."""
@@ -45,14 +47,18 @@ class Voting:
         self.ctx = ctx
         self.book = book
         self.members = members
+        self._unsaved: dict[tuple[int, int], int] = {}
+        """Token of the latest write of each register: nothing is said of it before."""
+        self._challenges: dict[str, tuple[Session, int]] = {}
 
     def in_configuration(self, sender: str, config_no: int) -> bool:
         """The message is of our configuration and we may answer it (R21)."""
         ctx = self.ctx
-        if config_no < ctx.configuration.number:
+        if config_no != ctx.configuration.number:
+            # To one that is behind this tells ours, one that is ahead answers with its own.
             ctx.send(sender, ConfigTold(ctx.configuration))
             return False
-        return config_no == ctx.configuration.number and ctx.votes
+        return ctx.votes
 
     # --- grants ------------------------------------------------------------------------------
 
@@ -71,14 +77,20 @@ class Voting:
                 promises.append(Promise(key, UNKNOWN_SHARD, ZERO, None, duty=False))
                 continue
             voter = shard.voter
+            wait_ns = 0
             if fenced:
                 refused = register.REFUSED_FENCED
+            elif not self._generations_over(shard):
+                refused = register.REFUSED_TIMER
             else:
                 refused = register.prepare(voter, message.ballot, slow)
             if not refused:
                 self.persist(shard)
+            elif refused == register.REFUSED_TIMER:
+                wait_ns = register.r3_wait_ns(voter, slow)
+            duty = register.r15_duty_of(voter)
             promises.append(
-                Promise(key, refused, voter.promised, voter.grant, duty=register.r15_duty_of(voter))
+                Promise(key, refused, voter.promised, voter.grant, duty=duty, wait_ns=wait_ns)
             )
         self.ctx.send(sender, ShardsPromised(message.config_no, message.ballot, tuple(promises)))
 
@@ -98,12 +110,26 @@ class Voting:
             ):
                 results.append((key, register.REFUSED_FENCED, ZERO))
                 continue
-            refused = register.accept(shard.voter, grant, ctx.clocks.slow, ctx.config.drift_ppm)
+            if not self._generations_over(shard):
+                refused = register.REFUSED_TIMER
+            else:
+                refused = register.accept(shard.voter, grant, ctx.clocks.slow, ctx.config.drift_ppm)
             if not refused:
                 shard.known_owner = grant.owner
                 self.persist(shard)
             results.append((key, refused, shard.voter.promised))
         ctx.send(sender, ShardsAccepted(message.config_no, message.ballot, tuple(results)))
+
+    def _generations_over(self, shard: Shard) -> bool:
+        """No grant of a deleted pool over the same range can still be held (R3, R10)."""
+        pool = self.book.by_no[shard.pool_no]
+        if pool.retired_us is not None:
+            return False
+        slow = self.ctx.clocks.slow
+        return all(
+            register.r10_generation_over((old.voter for old in before.shards), slow)
+            for before in self.book.predecessors(pool)
+        )
 
     def on_renew(self, sender: str, message: RenewGrants) -> None:
         """Renew all grants of an owner; nothing needs the disk unless a new session shows up."""
@@ -113,7 +139,8 @@ class Voting:
         slow = ctx.clocks.slow
         drift_ppm = ctx.config.drift_ppm
         refused: list[tuple[tuple[int, int], str, Ballot]] = []
-        changed = False
+        wait = False
+        superseded: Session | None = None
         for key, epoch in message.grants:
             shard = self.book.shard(key)
             if shard is None:
@@ -122,17 +149,40 @@ class Voting:
             voter = shard.voter
             before = (voter.session, voter.quarantine)
             pool = self.book.by_no[key[0]]
+            if pool.retired_us is not None:
+                refused.append((key, register.REFUSED_MARK, ZERO))
+                continue
             reason = register.renew(voter, epoch, message.session, slow, drift_ppm, pool.mclt_ns)
             if reason:
                 refused.append((key, reason, max(voter.promised, voter.epoch)))
+                if reason == register.SUPERSEDED:
+                    superseded = voter.session
             elif (voter.session, voter.quarantine) != before:
                 self.persist(shard)
-                changed = True
-        answer = GrantsRenewed(message.config_no, message.round_no, tuple(refused))
-        if changed:
+            wait = wait or self._unsaved.get(key, 0) > ctx.durable
+        answer = GrantsRenewed(
+            message.config_no, message.round_no, tuple(refused), message.session, slow
+        )
+        if wait:
             ctx.send(sender, answer)
         else:
             ctx.send_now(sender, answer)
+        if superseded is not None:
+            self._challenge(sender, message.session)
+
+    def _challenge(self, sender: str, session: Session) -> None:
+        """R22: a late duplicate says nothing; does the older session still live?"""
+        nonce = self.ctx.rng.getrandbits(63)
+        self._challenges[sender] = (session, nonce)
+        self.ctx.send_now(sender, SessionChallenged(session, nonce))
+
+    def on_challenge_answered(self, sender: str, message: ChallengeAnswered) -> None:
+        """It does: two processes act for one member."""
+        asked = self._challenges.pop(sender, None)
+        if asked is not None and register.r22_clone(asked, message.session, message.nonce):
+            self.ctx.audit(
+                "CLONE_SEEN", "nexus", "renewal", f"nodes/{sender}", session=message.session.counter
+            )
 
     def on_release(self, sender: str, message: ReleaseShards) -> None:
         """Hold the seals of drained shards."""
@@ -142,6 +192,7 @@ class Voting:
         for key, seal in message.seals:
             shard = self.book.shard(key)
             if shard is None:
+                done.append((key, seal.epoch))
                 continue
             if not register.r12_release(shard.voter, seal) or shard.voter.epoch > seal.epoch:
                 done.append((key, seal.epoch))
@@ -161,28 +212,32 @@ class Voting:
                 held.append((push.shard, push.epoch, -1))
                 continue
             shard = pool.shards[push.shard[1]]
-            if not register.r8a_may_hold(shard.voter, push.epoch):
+            if pool.retired_us is not None or not register.r8a_may_hold(shard.voter, push.epoch):
                 held.append((push.shard, push.epoch, -1))
                 continue
             self._hold(pool, shard, push)
             held.append((push.shard, push.epoch, shard.voter.acked_seq))
-        self.ctx.send(sender, RecordsHeld(message.config_no, message.round_no, tuple(held)))
+        answer = RecordsHeld(message.config_no, message.round_no, tuple(held), message.session)
+        self.ctx.send(sender, answer)
 
     def _hold(self, pool: PoolState, shard: Shard, push: Push) -> None:
         ctx = self.ctx
         voter = shard.voter
         before = (voter.acked_seq, voter.commit_seq)
+        counter = push.epoch.counter
         rows = merge_rows(ctx, pool, shard, push.rows)
+        prune_rows(ctx, pool, shard, push.rows, push.gone, push.after_seq, (counter, push.last_seq))
         voter.acked_seq = register.r8a_cumulative(voter, push.after_seq, push.last_seq)
         voter.commit_seq = max(voter.commit_seq, push.commit_seq)
-        shard.have_epoch = push.epoch.counter
-        shard.have_seq = voter.acked_seq
+        if voter.acked_seq >= push.base_end:
+            have = max((shard.have_epoch, shard.have_seq), (counter, voter.acked_seq))
+            shard.have_epoch, shard.have_seq = have
         if rows:
             ctx.persist(RowsWritten(pool.pool_no, tuple(rows)))
         if (voter.acked_seq, voter.commit_seq) != before:
             self.persist(shard)
-        if push.commit_seq >= push.base_end:
-            raise_floor(ctx, pool, shard, push.epoch.counter)
+        if voter.acked_seq >= push.base_end and push.commit_seq >= push.base_end:
+            raise_floor(ctx, pool, shard, counter)
 
     def on_read(self, sender: str, message: ReadShards) -> None:
         """A successor reads what we hold; only after we have accepted its epoch (R8 c)."""
@@ -219,28 +274,14 @@ class Voting:
             voter.seal,
             same,
             tuple(wire_rows(self.ctx, rows)),
+            voter.last_held,
         )
 
     # --- keeping -----------------------------------------------------------------------------
 
     def persist(self, shard: Shard) -> None:
         """Write the voter's part of one register."""
-        voter = shard.voter
-        self.ctx.persist(
-            VoterWritten(
-                shard.pool_no,
-                shard.index,
-                voter.promised,
-                voter.grant,
-                voter.mark,
-                voter.seal,
-                voter.session,
-                voter.quarantine,
-                voter.acked_seq,
-                voter.commit_seq,
-                voter.last_commit,
-            )
-        )
+        self._unsaved[shard.key] = self.ctx.persist(voter_entry(shard))
 
     def fence(self, member: str, upto: int) -> list[Shard]:
         """A fence was decided: mark every grant of the fenced registrations (R15 ii)."""
@@ -261,6 +302,25 @@ class Voting:
                     self.persist(shard)
                     marked.append(shard)
         return marked
+
+
+def voter_entry(shard: Shard) -> VoterWritten:
+    """The voter's part of one register as the log keeps it."""
+    voter = shard.voter
+    return VoterWritten(
+        shard.pool_no,
+        shard.index,
+        voter.promised,
+        voter.grant,
+        voter.mark,
+        voter.seal,
+        voter.session,
+        voter.quarantine,
+        voter.acked_seq,
+        voter.commit_seq,
+        voter.last_commit,
+        voter.last_held,
+    )
 
 
 def wire_rows(ctx: Context, rows: list[Row]) -> list[records.WireRow]:
@@ -287,6 +347,26 @@ def merge_rows(
         pool.merge(shard, new)
         changed.append(new)
     return changed
+
+
+def prune_rows(
+    ctx: Context,
+    pool: PoolState,
+    shard: Shard,
+    rows: tuple[records.WireRow, ...],
+    gone: tuple[int, ...],
+    after_seq: int,
+    upto: tuple[int, int],
+) -> None:
+    """Drop what a sender that has everything up to ``upto`` does not have any more (R17, R18)."""
+    if after_seq == 0:
+        there = {wire.index for wire in rows}
+        absent = [row for row in shard.rows if row.index not in there]
+    else:
+        absent = [row for index in gone if (row := shard.rows.get(index)) is not None]
+    for row in absent:
+        if records.r17_over(row, upto):
+            pool.forget(shard, row)
 
 
 def raise_floor(ctx: Context, pool: PoolState, shard: Shard, epoch: int) -> None:

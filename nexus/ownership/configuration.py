@@ -56,3 +56,53 @@ def stable(number: int, voters: Collection[str]) -> Configuration:
     """A stable configuration of these voters."""
     chosen = tuple(sorted(voters))
     return Configuration(number, chosen, chosen)
+
+
+def r21a_may_finish(current: Configuration, complete: Collection[str]) -> bool:
+    """*Finish* is proposed only after a majority of B reported complete."""
+    return r5_majority(complete, current.new)
+
+
+def r21a_may_accept(
+    current: Configuration, value: Configuration, me: str, *, complete: bool
+) -> bool:
+    """A voter of B accepts *finish* only when complete itself."""
+    finish = current.joint and value.old == value.new == current.new
+    return complete or not (finish and me in current.new)
+
+
+def r21a_decided(current: Configuration, value: Configuration, accepts: Collection[str]) -> bool:
+    """A majority of A decides n+1; *finish* needs one of A and one of B."""
+    if not r5_majority(accepts, current.old):
+        return False
+    finish = current.joint and value.old == value.new == current.new
+    return not finish or r5_majority(accepts, current.new)
+
+
+def r21c_complete_before(old: Configuration, new: Configuration, *, was_complete: bool) -> bool:
+    """What an abort falls back on: this voter was complete in the configuration before a joint."""
+    return was_complete and new.joint and new.number == old.number + 1
+
+
+def r21c_complete_on_entry(
+    old: Configuration, new: Configuration, me: str, *, was_complete: bool, complete_before: bool
+) -> bool:
+    """Whether a voter that enters ``new`` from ``old`` may answer at once.
+
+    In a joint phase every voter of B, a staying one too, has to copy first.  After *abort* the
+    voters of A are what they were: all that was decided meanwhile was decided with a majority of
+    them.  Who missed a configuration knows nothing of what was decided in it.
+    """
+    step = new.number - old.number
+    if new.joint:
+        return step == 1 and was_complete and me not in new.new
+    if step == 1 and old.joint:
+        aborted = new.new == old.old
+        return complete_before if aborted and me in old.old else was_complete
+    missed_an_abort = step == 2 and not old.joint and new.new == old.new
+    return missed_an_abort and was_complete
+
+
+def r21c_may_complete(current: Configuration, merged: Collection[str]) -> bool:
+    """The states of a majority of A are merged, each given inside this configuration."""
+    return r5_majority(merged, current.old)

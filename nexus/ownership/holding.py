@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.ownership import clocks
-from nexus.ownership.shard import DRAINING, PERMANENT, SERVING, OwnerShard, Row
+from nexus.ownership.shard import (
+    DRAINING,
+    FLAG_DOUBTFUL,
+    PERMANENT,
+    SERVING,
+    OwnerShard,
+    Row,
+)
 
 FOREVER = 1 << 61
 """A hold without end (pinned pools), about 73 years on any timeline."""
@@ -109,6 +116,17 @@ def r15_may_confirm(owner: OwnerShard, row: Row) -> bool:
     and been given away unseen.
     """
     return row.kind == PERMANENT and (row.epoch, row.seq) <= owner.confirm
+
+
+def r15_doubtful(owner: OwnerShard, row: Row) -> bool:
+    """A row may not be confirmed in this quarantine; asked of a row before its base.
+
+    What an earlier quarantine doubted stays in doubt when the duty passes on: its rows were
+    written again under an epoch that knew no more of them.
+    """
+    if not owner.grant.quarantine:
+        return False
+    return bool(row.flags & FLAG_DOUBTFUL) or not r15_may_confirm(owner, row)
 
 
 def r12_may_drain(owner: OwnerShard, slow: int) -> bool:

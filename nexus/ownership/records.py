@@ -7,7 +7,7 @@ voter dates a record by its first receipt.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 import msgspec
 
@@ -15,8 +15,8 @@ from nexus.ownership import clocks
 from nexus.ownership.shard import (
     CLOSED,
     FLAG_CLAIM,
-    FLAG_DOUBTFUL,
     FLAG_FREE,
+    FLAG_RETIRED,
     HELD,
     Row,
     Shard,
@@ -62,7 +62,7 @@ def to_wire(row: Row, told: int, slow: int, drift_ppm: int) -> WireRow:
         row.renewed_us,
         row.node_id,
         row.backup_node_id,
-        row.flags & ~FLAG_DOUBTFUL,
+        row.flags & ~(FLAG_FREE | FLAG_RETIRED),
     )
 
 
@@ -124,9 +124,19 @@ def r17_newer(epoch: int, seq: int, length: int, than: Row) -> bool:
     return (epoch, seq, length) > (than.epoch, than.seq, than.length)
 
 
+def r17_over(row: Row, upto: tuple[int, int]) -> bool:
+    """Who has every element up to ``upto`` and lacks this one knows that it is over."""
+    return (row.epoch, row.seq) <= upto
+
+
 def r18_below_floor(epoch: int, floor: int) -> bool:
     """Elements of an epoch below the floor that were not carried over do not count any more."""
     return epoch < floor
+
+
+def r8c_over(row: Row, parts: Iterable[tuple[tuple[int, int], Container[int]]]) -> bool:
+    """A voter that had every record up to ``have`` and has none of this unit: it is over."""
+    return any(r17_over(row, have) and row.index not in units for have, units in parts)
 
 
 def r8c_union(reads: Iterable[Iterable[Row]], floor: int) -> dict[int, Row]:

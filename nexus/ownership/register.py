@@ -47,6 +47,16 @@ def r3_previous_over(voter: VoterShard, slow: int) -> bool:
     return voter.timer_until is not None and slow >= voter.timer_until
 
 
+def r3_wait_ns(voter: VoterShard, slow: int) -> int:
+    """How long the timer still runs, 0 if it is over or has no end."""
+    return 0 if voter.timer_until is None else max(0, voter.timer_until - slow)
+
+
+def r10_generation_over(voters: Iterable[VoterShard], slow: int) -> bool:
+    """No grant of a deleted pool can still be held: R3, asked over generations of a range."""
+    return all(r3_previous_over(voter, slow) for voter in voters)
+
+
 def r3_at_prepare(voter: VoterShard, slow: int) -> bool:
     """R3 as it is asked when a candidate prepares."""
     return r3_previous_over(voter, slow)
@@ -91,6 +101,8 @@ def accept(voter: VoterShard, grant: Grant, slow: int, drift_ppm: int) -> str:
         return REFUSED_TIMER
     if voter.commit_seq:
         voter.last_commit = (voter.epoch.counter, voter.commit_seq)
+    if voter.acked_seq:
+        voter.last_held = (voter.epoch.counter, voter.acked_seq)
     voter.promised = grant.epoch
     voter.grant = grant
     voter.mark = None
@@ -120,6 +132,11 @@ def r6_restart(voter: VoterShard, slow: int, drift_ppm: int) -> None:
 def r22_session_ok(voter: VoterShard, session: Session) -> bool:
     """An older session of the same owner is never acknowledged again."""
     return session >= voter.session
+
+
+def r22_clone(asked: tuple[Session, int], session: Session, nonce: int) -> bool:
+    """A superseded session that answers a fresh challenge lives: a clone, no late duplicate."""
+    return asked == (session, nonce)
 
 
 def renew(
@@ -204,6 +221,11 @@ def r15_fence(voter: VoterShard, member: str, registrations: Collection[int]) ->
         return False
     voter.mark = FENCED
     return True
+
+
+def r15_disk_lost(known: int, incarnation: int) -> bool:
+    """The member is known by another incarnation of its disk; 0 is none known yet."""
+    return known not in (0, incarnation)
 
 
 def r15_dead(voter: VoterShard, member: str, incarnation: int) -> bool:

@@ -161,6 +161,7 @@ class VoterShard:
         "commit_seq",
         "grant",
         "last_commit",
+        "last_held",
         "mark",
         "promised",
         "quarantine",
@@ -187,6 +188,8 @@ class VoterShard:
         """Highest commit seq that the owner of the accepted epoch has told."""
         self.last_commit: tuple[int, int] = (0, 0)
         """(epoch counter, commit seq) of the latest earlier epoch that committed anything."""
+        self.last_held: tuple[int, int] = (0, 0)
+        """(epoch counter, acked seq) of the latest earlier epoch that acknowledged anything."""
 
     @property
     def epoch(self) -> Ballot:
@@ -223,6 +226,7 @@ class OwnerShard:
         "seal",
         "sent_floor",
         "seq",
+        "spread_seq",
         "state",
         "tail",
     )
@@ -244,6 +248,8 @@ class OwnerShard:
         self.tail: dict[int, int] = {}
         """seq -> unit index of rows that some voter may lack, in order of seq."""
         self.sent_floor = 0
+        self.spread_seq = 0
+        """Highest seq told to members that do not vote (R7)."""
         self.quarantine_until: int | None = None
         self.confirm: tuple[int, int] = (0, 0)
         """Highest (epoch counter, commit seq) read from the epochs before (R15 iv)."""

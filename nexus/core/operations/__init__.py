@@ -8,6 +8,7 @@ from typing import Any, get_args
 from nexus.core.operations import (
     allocate,
     backups,
+    confirm_retired,
     create_pool,
     delete_pool,
     device_calls,
@@ -26,6 +27,7 @@ OPERATIONS: dict[type, Run] = {
     allocate.AllocateBatch: allocate.run_batch,
     release.Release: release.run,
     renew.Renew: renew.run,
+    confirm_retired.ConfirmRetired: confirm_retired.run,
     read_allocations.GetAllocation: read_allocations.get_allocation,
     read_allocations.ListAllocations: read_allocations.list_allocations,
     read_allocations.ListExpiring: read_allocations.list_expiring,

@@ -1,0 +1,129 @@
+"""Calls that cannot be answered here and now: they wait for a grant, or go to another member."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from nexus.core.calls import Call, Services
+from nexus.core.messages import Forward, Forwarded
+from nexus.core.wrapping import unwrap_answer, unwrap_request, wrap
+from nexus.errors import NexusError
+from nexus.model.time import NS_PER_MS
+
+WAITING_MAX = 10_000
+"""Calls that wait for a grant; more are refused."""
+FORWARDS_MAX = 10_000
+RENEW_APART_NS = 100 * NS_PER_MS
+"""Somebody waits for a hold: a renewal is sent at once, but not more often than this."""
+
+
+class Passing:
+    """Waiting and forwarded calls of one node."""
+
+    def __init__(self, node: Services) -> None:
+        self.node = node
+        self.waiting: deque[Call] = deque()
+        self.forwards: dict[int, tuple[Call, int]] = {}
+        self.forward_no = 0
+        self.renewed_ns = -(1 << 62)
+
+    # --- waiting -----------------------------------------------------------------------------
+
+    def wait_for_grant(self, call: Call) -> None:
+        """Try the call again when shards begin to serve; refuse it after `grant_wait`."""
+        ctx = self.node.ctx
+        now = ctx.now.mono_ns
+        if call.due_ns == 0:
+            call.due_ns = now + ctx.config.grant_wait_ns
+        if now >= call.due_ns or len(self.waiting) >= WAITING_MAX or ctx.storage_failed:
+            raise self._not_served()
+        self.waiting.append(call)
+        ctx.timers.set_earlier("waiting", call.due_ns)
+        if not self.node.owning.owned:
+            ctx.timers.set_earlier("placement", now)
+        elif now - self.renewed_ns >= RENEW_APART_NS:
+            self.renewed_ns = now
+            self.node.owning.renew()
+
+    def _not_served(self) -> NexusError:
+        if self.node.owning.owned:
+            return NexusError("owner_unreachable", "the shard's hold has lapsed", retry_after_s=2)
+        return NexusError("starting", "the pool's shards are not granted yet", retry_after_s=2)
+
+    def retry_waiting(self) -> None:
+        """Shards began to serve: every waiting call is tried again."""
+        waiting, self.waiting = self.waiting, deque()
+        for call in waiting:
+            self.node.run(call)
+
+    def expire_waiting(self) -> None:
+        """`grant_wait` is over for some."""
+        now = self.node.ctx.now.mono_ns
+        due = [call for call in self.waiting if call.due_ns <= now]
+        self.waiting = deque(call for call in self.waiting if call.due_ns > now)
+        for call in due:
+            self.node.answer(call, self._not_served())
+        if self.waiting:
+            first = min(call.due_ns for call in self.waiting)
+            self.node.ctx.timers.set_earlier("waiting", first)
+
+    def fail_all(self, error: NexusError) -> None:
+        """The disk failed: nothing will be served here any more."""
+        waiting, self.waiting = self.waiting, deque()
+        for call in waiting:
+            self.node.answer(call, error)
+
+    # --- forwarding --------------------------------------------------------------------------
+
+    def forward(self, to: str, call: Call) -> None:
+        """Let another member answer."""
+        if len(self.forwards) >= FORWARDS_MAX:
+            raise NexusError("rate_limited", "too many calls are under way", retry_after_s=1)
+        ctx = self.node.ctx
+        self.forward_no += 1
+        due = ctx.now.mono_ns + 2 * ctx.config.quorum_wait_ns
+        self.forwards[self.forward_no] = (call, due)
+        ctx.timers.set_earlier("forwards", due)
+        request = wrap(call.request)
+        message = Forward(
+            self.forward_no, ctx.config.session, request, call.cause_id, call.actor, call.hops + 1
+        )
+        ctx.send_now(to, message)
+
+    def on_forward(self, sender: str, message: Forward) -> None:
+        """Another member's caller asks."""
+        origin = (sender, message.forward_no, message.session)
+        request = unwrap_request(message.request)
+        self.node.run(Call(0, message.cause_id, message.actor, request, message.hops, 0, origin))
+
+    def pass_back(self, origin: Any, result: Any) -> None:
+        """An answer for another member's caller, once everything so far is on disk."""
+        member, number, session = origin
+        self.node.ctx.send(member, Forwarded(number, session, wrap(result)))
+
+    def on_forwarded(self, message: Forwarded) -> None:
+        """The answer to a call that was passed on, if this process passed it."""
+        if message.session != self.node.ctx.config.session:
+            return
+        waiting = self.forwards.pop(message.forward_no, None)
+        if waiting is not None:
+            self.node.answer(waiting[0], unwrap_answer(message.answer))
+
+    def expire_forwards(self) -> None:
+        """Members that were asked did not answer in time; what they did is not known."""
+        now = self.node.ctx.now.mono_ns
+        for number in [number for number, (_, due) in self.forwards.items() if due <= now]:
+            call, _ = self.forwards.pop(number)
+            self.node.answer(
+                call,
+                NexusError(
+                    "owner_unreachable",
+                    "the member that may answer did not, in time",
+                    definite=False,
+                    retry_after_s=2,
+                ),
+            )
+        if self.forwards:
+            first = min(due for _, due in self.forwards.values())
+            self.node.ctx.timers.set_earlier("forwards", first)
