@@ -17,7 +17,8 @@ from tests.bench.cells import Cell, Line, table
 from tests.support.daemon import REPO, Daemon
 
 BATCH = 1000
-POOL = {"id": "bench", "cidr": "10.0.0.0/8"}
+POOL = {"id": "bench", "cidr": "10.0.0.0/11"}
+"""Two million addresses: half full at the end."""
 BYTES_ASKED = 450
 RESTART_ASKED_S = 2.0
 READY_LIMIT_S = 120.0
