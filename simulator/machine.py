@@ -170,7 +170,7 @@ class Machine:
 
     def start(self) -> None:
         """Start a process on what the disk holds."""
-        if self.process is not None or self.damaged is not None:
+        if self.process is not None or self.damaged is not None or self.down:
             return
         store = MemoryStore(self.disk, self.pace.post)
         try:
@@ -212,6 +212,22 @@ class Machine:
         process.driver.stop()
         self.disk.crash(survive=survive, torn=torn)
         self.watcher.process_changed(self, reason)
+
+    def crash(self, *, survive: int = 0, torn: bool = False, reason: str = "crashed") -> None:
+        """Kill it, and keep it dead until as many `revive`s."""
+        self.down += 1
+        self.kill(survive=survive, torn=torn, reason=reason)
+
+    def revive(self) -> None:
+        """One reason less to be dead."""
+        self.down = max(0, self.down - 1)
+        if not self.down:
+            self.start()
+
+    def lose(self, reason: str) -> None:
+        """It is gone for the rest of the run."""
+        self.kill(reason=reason)
+        self.damaged = reason
 
     def pause(self, *, after_effects: int | None = None) -> None:
         """The process does not run: now, or after so many of its effects."""

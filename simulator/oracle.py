@@ -133,6 +133,13 @@ class Oracle:
             self._ended.append(span)
             self._note("lease", resource, subscriber=subscriber, ended=True)
 
+    def stop_all(self, told_by: str) -> None:
+        """A machine forwards no more: whoever used what it told has to be told again."""
+        for resource, live in self._live.items():
+            for subscriber, span in list(live.items()):
+                if span.told_by == told_by:
+                    self.stop(resource, subscriber)
+
     def user(self, resource: str) -> str | None:
         """Who uses it now."""
         now = self._env.now_ns

@@ -74,6 +74,7 @@ class Gate:
     def reopen(self) -> None:
         """The process runs on: first what it was about to do, then what came meanwhile."""
         self.open = True
+        self._countdown = -1
         while self.open and self._waiting_out:
             self._waiting_out.popleft()()
         while self.open and self._waiting_in:

@@ -110,6 +110,9 @@ class World:
         self.events_count = 0
         self.answers: dict[str, int] = {}
         self.injections: list[Injection] = []
+        self.drains_count = 0
+        self.failpoints: dict[tuple[str, str], int] = {}
+        """(member, message type) -> how many more of them it handles before it dies of one."""
         self._active: dict[int, tuple[Injection, Any]] = {}
         self._calls: dict[int, tuple[str, Any, OnAnswer]] = {}
         self._call_no = 0
@@ -168,12 +171,26 @@ class World:
             return [m.name for m in self.layout.members if m.role != "read"]
         return names()
 
+    def permanent_in(self, pool_id: str) -> bool:
+        """Somebody may hold a permanent allocation of this pool."""
+        return any(w.permanent > 0 for w in self.scenario.workloads if w.pool == pool_id)
+
+    def may_lose(self, name: str) -> bool:
+        """The loss of this member for good leaves a majority of voters (R21 brings no new one)."""
+        cores = self.layout.names("core")
+        if name not in cores:
+            return True
+        gone = sum(self.machines[core].damaged is not None for core in cores)
+        return gone + 1 <= (min(len(cores), 5) - 1) // 2
+
     def call(
         self, name: str, request: Any, on_answer: OnAnswer, limit_ns: int = CALL_LIMIT_NS
     ) -> None:
         """Ask a node something as a caller on its machine; the answer comes exactly once."""
         self._call_no += 1
         number = self._call_no
+        for checker in self.checkers:
+            checker.asked(name, request)
         self._calls[number] = (name, request, on_answer)
         self.env.call_later(self._client_ns, self._ask, number)
         self.env.call_later(limit_ns, self._give_up, number)
@@ -209,6 +226,8 @@ class World:
         """A node has handled an event; its effects have not left yet."""
         self.events_count += 1
         if type(event) is MessageReceived:
+            if self.failpoints:
+                self._failpoint(machine, type(event.message).__name__)
             detector = self.detectors.get(machine.name)
             if detector is not None:
                 detector.heard(event.sender)
@@ -218,6 +237,16 @@ class World:
             self._full(machine)
         if self.hooks.on_event is not None:
             self.hooks.on_event(self, machine, event, effects)
+
+    def _failpoint(self, machine: Machine, name: str) -> None:
+        """The process dies with the message handled and nothing of it said or written."""
+        key = (machine.name, name)
+        left = self.failpoints.get(key)
+        if left == 0:
+            del self.failpoints[key]
+            machine.kill(reason=f"killed at {name}")
+        elif left is not None:
+            self.failpoints[key] = left - 1
 
     def _full(self, machine: Machine) -> None:
         for checker in self.checkers:
@@ -282,14 +311,15 @@ class World:
         for machine in self.machines.values():
             self.env.call_later(rng.randrange(NS_PER_S), _start, machine)
         for number, spec in enumerate(scenario.pools):
-            self.env.call_later(NS_PER_S + number, self._make_pool, spec)
+            self.env.call_later(NS_PER_S + number, self.make_pool, spec)
         warm = seconds_to_ns(scenario.warmup_s)
         for workload in scenario.workloads:
             self.env.call_later(warm, workload.start, self)
         for injection in self.injections:
             self.env.call_at(injection.at_ns, self._begin, injection)
 
-    def _make_pool(self, spec: Any) -> None:
+    def make_pool(self, spec: Any) -> None:
+        """An operator makes a pool, and tries until it is there."""
         cores = self.layout.names("core")
         name = cores[self._call_no % len(cores)]
         self.call(name, CreatePool(spec), lambda answer: self._pool_made(spec, answer))
@@ -298,7 +328,7 @@ class World:
         if isinstance(answer.result, PoolView):
             self.note("pool", spec.id, size=answer.result.size, shards=answer.result.shard_count)
         else:
-            self.env.call_later(NS_PER_S, self._make_pool, spec)
+            self.env.call_later(NS_PER_S, self.make_pool, spec)
 
     def _begin(self, injection: Injection) -> None:
         self.note("fault", injection.kind, number=injection.number, begins=True, **injection.aim)

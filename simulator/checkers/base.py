@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nexus.model.time import Instant
 from nexus.model.views import AllocationView
+from nexus.ownership.configuration import Configuration
+from nexus.ownership.shard import Row, Shard
 
 if TYPE_CHECKING:
     from simulator.machine import Machine
@@ -31,8 +34,26 @@ class Checker:
     def heard(self, machine: Machine, sender: str, message: Any) -> None:
         """A node has handled a message of a type in ``hears``."""
 
+    def asked(self, name: str, request: Any) -> None:
+        """A caller asks a member something."""
+
     def told(self, machine: Machine, request: Any, view: AllocationView, reading: Instant) -> None:
         """A node has told somebody an allocation."""
+
+    def owner_of(self, view: AllocationView) -> tuple[Machine, Shard, Row] | None:
+        """The member whose table the answer came from, with the row; None if it lost it since."""
+        for machine in self.world.machines.values():
+            node = machine.process.node if machine.process is not None else None
+            pool = node.book.by_id.get(view.pool_id) if node is not None else None
+            if pool is None:
+                continue
+            shard = pool.shard_at(pool.geometry.parse(view.resource))
+            if shard.owner is None or shard.owner.grant.epoch.counter != view.epoch:
+                continue
+            row = pool.subs.get(view.subscriber_id)
+            if row is not None and pool.geometry.format(row.index) == view.resource:
+                return machine, shard, row
+        return None
 
     def full(self, machine: Machine) -> None:
         """Time for a thorough look at one node."""
@@ -42,3 +63,11 @@ class Checker:
 
     def finish(self) -> None:
         """The run is over."""
+
+
+def majority(configuration: Configuration, members: Collection[str]) -> bool:
+    """A majority of each set of voters; counted here, because the core's own may be a mutant."""
+    return all(
+        2 * len(set(voters) & set(members)) > len(voters)
+        for voters in (configuration.old, configuration.new)
+    )

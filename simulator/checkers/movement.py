@@ -1,0 +1,68 @@
+"""Invariant 10: no live session moves in a rebalance; removing a member moves its shards only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nexus.core.messages import ReleaseShards
+from nexus.ring.assignment import Assignment
+from nexus.ring.hash_ring import RingMember, pool_key
+from simulator.checkers.base import Checker
+
+if TYPE_CHECKING:
+    from simulator.machine import Machine
+
+
+class Movement(Checker):
+    """A rebalance that costs sessions or more shards than it must."""
+
+    name = "movement"
+    invariant = 10
+    hears = (ReleaseShards,)
+
+    def heard(self, machine: Machine, sender: str, message: Any) -> None:
+        source = self.world.machines[sender].process
+        if source is None:
+            return
+        member = source.node.members.get(sender)
+        if member is None or member.draining:
+            return
+        for key, seal in message.seals:
+            shard = source.node.book.shard(key)
+            owner = shard.owner if shard is not None else None
+            if shard is None or owner is None or owner.grant.epoch != seal.epoch:
+                continue
+            if shard.held:
+                self.violate(
+                    f"{sender} gives shard {key} away with {shard.held} live sessions, "
+                    "and nobody drains it"
+                )
+
+    def finish(self) -> None:
+        members = [
+            RingMember(plan.name, plan.weight)
+            for plan in self.world.layout.members
+            if plan.role != "read"
+        ]
+        for spec in self.world.scenario.pools:
+            shards = spec.sharding_factor or 1
+            for gone in members if len(members) > 2 else ():
+                stray = moved(pool_key(spec.id, 1), shards, spec.load_bound, members, gone)
+                if stray:
+                    self.violate(f"pool {spec.id}: without {gone.id} shards {stray} move as well")
+
+
+def moved(
+    key: int, shards: int, load_bound: float, members: list[RingMember], gone: RingMember
+) -> list[int]:
+    """Shards of others that move when one member goes, beyond the bound's excess."""
+    before = Assignment(key, shards, load_bound)
+    before.update(members)
+    after = Assignment(key, shards, load_bound)
+    after.update([member for member in members if member is not gone])
+    strays = [
+        shard for shard in range(shards) if before.owner(shard) not in (gone.id, after.owner(shard))
+    ]
+    # Who was full may take back what it had to pass on; each of those needs a shard of the gone.
+    freed = sum(before.owner(shard) == gone.id for shard in range(shards))
+    return strays if len(strays) > freed else []
