@@ -167,12 +167,14 @@ def readiness(node: Services, request: GetReadiness, call: Call) -> None:
         reasons.append(f"storage failed: {node.ctx.storage_failed}")
     if node.owning.superseded:
         reasons.append("a newer session of this member was seen")
-    waiting = sum(
-        1
+    owners = [
+        shard.owner
         for pool in node.book.by_id.values()
         for shard in pool.shards
-        if shard.owner is not None and shard.owner.hold_until == 0
-    )
-    if waiting:
+        if shard.owner is not None
+    ]
+    waiting = sum(1 for owner in owners if owner.hold_until == 0)
+    # A pool that was made just now waits too; one answered renewal proves the majority.
+    if waiting and waiting == len(owners):
         reasons.append(f"{waiting} shards wait for a majority")
     node.answer(call, ReadyView(not reasons, tuple(reasons)))
