@@ -105,8 +105,8 @@ def subscribers(daemon: Daemon) -> set[str]:
 def test_a_full_disk_never_costs_what_was_acknowledged(
     tmp_path: Path, start_daemon: StartDaemon
 ) -> None:
-    """A data path of 6 MB, by a limit on file sizes, which needs no privilege."""
-    size_max = 6 << 20
+    """Files of at most 2 MB, by a limit of the process, which needs no privilege."""
+    size_max = 2 << 20
     limited = (
         sys.executable,
         "-c",
