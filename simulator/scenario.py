@@ -207,10 +207,9 @@ def _pool(raw: Mapping[str, Any], cluster: Cluster, where: str) -> PoolSpec:
         spec, warnings = pool_spec_from(raw, ack_limit_s=cluster.ack_limit_s)
     except NexusError as refused:
         raise ScenarioError(f"{where}: {refused.message}") from None
+    _refuse_unknown(raw, PoolSpec.__struct_fields__, where)
     if warnings:
-        raise ScenarioError(
-            f"{where}: {warnings[0]}, accepted: {', '.join(PoolSpec.__struct_fields__)}"
-        )
+        raise ScenarioError(f"{where}: {warnings[0]}")
     return spec
 
 

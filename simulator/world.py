@@ -8,6 +8,7 @@ phase with faults, then everything is healed, and after a calm phase the world m
 from __future__ import annotations
 
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from random import Random
@@ -15,8 +16,8 @@ from typing import Any
 
 import msgspec
 
-from nexus.core.effects import Audit, Effect, Watch
-from nexus.core.events import ApiRequested, Event, MessageReceived
+from nexus.core.effects import Audit, Effect, Persist, Watch
+from nexus.core.events import ApiRequested, Event, MessageReceived, Persisted
 from nexus.core.operations.create_pool import CreatePool
 from nexus.errors import NexusError
 from nexus.model.time import NS_PER_MS, NS_PER_S, Instant, seconds_to_ns
@@ -121,7 +122,14 @@ class World:
         names = scenario.checkers or tuple(CHECKERS)
         self.checkers: list[Checker] = [CHECKERS[name](self) for name in names]
         self._hearing: dict[type, list[Checker]] = {}
+        self._keeping: dict[type, list[Checker]] = {}
+        self._on_the_way: dict[str, deque[tuple[int, Any]]] = {
+            name: deque() for name in self.machines
+        }
+        """Log entries that checkers wait for, by member, with their tokens."""
         for checker in self.checkers:
+            for kind in checker.keeps:
+                self._keeping.setdefault(kind, []).append(checker)
             for kind in checker.hears:
                 self._hearing.setdefault(kind, []).append(checker)
 
@@ -228,15 +236,32 @@ class World:
         if type(event) is MessageReceived:
             if self.failpoints:
                 self._failpoint(machine, type(event.message).__name__)
+                if machine.process is None:
+                    return
             detector = self.detectors.get(machine.name)
             if detector is not None:
                 detector.heard(event.sender)
             for checker in self._hearing.get(type(event.message), ()):
                 checker.heard(machine, event.sender, event.message)
+        elif type(event) is Persisted and self._on_the_way[machine.name]:
+            self._durable(machine, event.token)
+        if effects and type(effects[0]) is Persist:
+            waiting = self._on_the_way[machine.name]
+            token = effects[0].token
+            waiting.extend(
+                (token, each) for each in effects[0].entries if type(each) in self._keeping
+            )
         if not self.events_count % FULL_EVERY_EVENTS:
             self._full(machine)
         if self.hooks.on_event is not None:
             self.hooks.on_event(self, machine, event, effects)
+
+    def _durable(self, machine: Machine, token: int) -> None:
+        waiting = self._on_the_way[machine.name]
+        while waiting and waiting[0][0] <= token:
+            entry = waiting.popleft()[1]
+            for checker in self._keeping[type(entry)]:
+                checker.durable(machine, entry)
 
     def _failpoint(self, machine: Machine, name: str) -> None:
         """The process dies with the message handled and nothing of it said or written."""
@@ -297,6 +322,7 @@ class World:
     def process_changed(self, machine: Machine, what: str) -> None:
         """A process started, ended, or would not start."""
         self.note("process", machine.name, what=what)
+        self._on_the_way[machine.name].clear()
         if what == "started":
             detector = self.detectors.get(machine.name)
             if detector is not None:

@@ -24,6 +24,9 @@ class Checker:
     hears: ClassVar[tuple[type, ...]] = ()
     """Messages whose arrival (after it was handled) it wants to hear of."""
 
+    keeps: ClassVar[tuple[type, ...]] = ()
+    """Log entries it wants to hear of when they are on disk."""
+
     def __init__(self, world: World) -> None:
         self.world = world
 
@@ -33,6 +36,9 @@ class Checker:
 
     def heard(self, machine: Machine, sender: str, message: Any) -> None:
         """A node has handled a message of a type in ``hears``."""
+
+    def durable(self, machine: Machine, entry: Any) -> None:
+        """A log entry of a type in ``keeps`` is on the member's disk, and the member knows it."""
 
     def asked(self, name: str, request: Any) -> None:
         """A caller asks a member something."""

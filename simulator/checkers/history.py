@@ -1,14 +1,14 @@
 """Histories of grant registers against a sequential model (R2, R3), one shard at a time.
 
 The model: a register holds one grant at a time; a grant is made when a majority of voters has
-accepted it, its epoch is above every earlier one's, and one epoch has one owner for ever.
+accepted it on disk, its epoch is above every earlier one's, and one epoch has one owner for ever.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nexus.core.messages import AcceptShards
+from nexus.core.entries import VoterWritten
 from nexus.ownership.values import Ballot, Grant
 from simulator.checkers.base import Checker, majority
 
@@ -24,7 +24,7 @@ class History(Checker):
 
     name = "history"
     invariant = 2
-    hears = (AcceptShards,)
+    keeps = (VoterWritten,)
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -33,23 +33,19 @@ class History(Checker):
         self._made: dict[Key, Grant] = {}
         self.grants_count = 0
 
-    def heard(self, machine: Machine, sender: str, message: Any) -> None:
-        assert machine.process is not None
-        node = machine.process.node
-        for key, _ in message.grants:
-            shard = node.book.shard(key)
-            grant = shard.voter.grant if shard is not None else None
-            if grant is None:
-                continue
-            place = (key, grant.epoch)
-            known = self._grants.setdefault(place, grant)
-            if known != grant:
-                self.violate(f"shard {key}: epoch {grant.epoch} is {known} and {grant}")
-            voters = self._accepted.setdefault(place, {})
-            if machine.name in voters:
-                continue
+    def durable(self, machine: Machine, entry: Any) -> None:
+        grant = entry.grant
+        if grant is None or machine.process is None:
+            return
+        key = (entry.pool_no, entry.shard)
+        place = (key, grant.epoch)
+        known = self._grants.setdefault(place, grant)
+        if known != grant:
+            self.violate(f"shard {key}: epoch {grant.epoch} is {known} and {grant}")
+        voters = self._accepted.setdefault(place, {})
+        if machine.name not in voters:
             voters[machine.name] = None
-            if majority(node.ctx.configuration, voters):
+            if majority(machine.process.node.ctx.configuration, voters):
                 self._make(key, grant)
 
     def _make(self, key: Key, grant: Grant) -> None:

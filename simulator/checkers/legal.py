@@ -34,12 +34,18 @@ class Legal(Checker):
         self._specs = {spec.id: spec for spec in world.scenario.pools}
         self._barred = {spec.id: barred(spec) for spec in world.scenario.pools}
         self._ends: dict[str, dict[str, int]] = {}
-        """resource -> subscriber -> latest true instant told."""
-        self._released: dict[tuple[str, str], int] = {}
+        """resource -> subscriber -> true instant up to which it may use it."""
+        self._resources: dict[tuple[str, str], dict[str, None]] = {}
+        """(pool, subscriber) -> resources it was told and has not released since."""
 
     def asked(self, name: str, request: Any) -> None:
         if isinstance(request, Release) and request.pool_id is not None:
-            self._released[request.pool_id, request.subscriber_id] = self.world.env.now_ns
+            now = self.world.env.now_ns
+            subscriber = request.subscriber_id
+            for resource in self._resources.pop((request.pool_id, subscriber), ()):
+                ends = self._ends[resource]
+                if subscriber in ends:
+                    ends[subscriber] = min(now, ends[subscriber])
 
     def told(self, machine: Machine, request: Any, view: AllocationView, reading: Instant) -> None:
         spec = self._specs.get(view.pool_id)
@@ -53,8 +59,10 @@ class Legal(Checker):
         end = FOREVER
         if view.ends_us is not None:
             end = now + max(0, view.ends_us * NS_PER_US - reading.wall_ns)
-        ends = self._ends.setdefault(resource_of(view), {})
-        ends[view.subscriber_id] = max(ends.get(view.subscriber_id, 0), end)
+        resource, subscriber = resource_of(view), view.subscriber_id
+        ends = self._ends.setdefault(resource, {})
+        ends[subscriber] = max(ends.get(subscriber, 0), end)
+        self._resources.setdefault((view.pool_id, subscriber), {})[resource] = None
 
     def _place(self, view: AllocationView, spec: PoolSpec) -> None:
         bounds = self._barred[view.pool_id]
@@ -73,13 +81,10 @@ class Legal(Checker):
         for other, end in list(ends.items()):
             if other == view.subscriber_id:
                 continue
-            released = self._released.get((view.pool_id, other))
-            since = end if released is None else min(end, released)
-            if since == FOREVER or now < since + cooldown - cooldown * ppm // 1_000_000 - SLACK_NS:
+            if now < end + cooldown - cooldown * ppm // 1_000_000 - SLACK_NS:
                 self.violate(
                     f"{view.resource} was given to {view.subscriber_id} while it cools after "
-                    f"{other} (told until {end / 1e9:.3f} s, released "
-                    f"{'never' if released is None else f'{released / 1e9:.3f} s'})"
+                    f"{other} (told or released until {end / 1e9:.3f} s)"
                 )
             else:
                 del ends[other]

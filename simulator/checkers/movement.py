@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nexus.core.messages import ReleaseShards
+from nexus.resources import geometry
 from nexus.ring.assignment import Assignment
 from nexus.ring.hash_ring import RingMember, pool_key
 from simulator.checkers.base import Checker
 
 if TYPE_CHECKING:
     from simulator.machine import Machine
+
+UNBOUNDED = 1e9
+"""A load bound that binds nobody: what it moves is counted apart."""
 
 
 class Movement(Checker):
@@ -45,24 +49,19 @@ class Movement(Checker):
             if plan.role != "read"
         ]
         for spec in self.world.scenario.pools:
-            shards = spec.sharding_factor or 1
+            shards = geometry(spec).shard_count
             for gone in members if len(members) > 2 else ():
-                stray = moved(pool_key(spec.id, 1), shards, spec.load_bound, members, gone)
+                stray = moved(pool_key(spec.id, 1), shards, members, gone)
                 if stray:
                     self.violate(f"pool {spec.id}: without {gone.id} shards {stray} move as well")
 
 
-def moved(
-    key: int, shards: int, load_bound: float, members: list[RingMember], gone: RingMember
-) -> list[int]:
-    """Shards of others that move when one member goes, beyond the bound's excess."""
-    before = Assignment(key, shards, load_bound)
+def moved(key: int, shards: int, members: list[RingMember], gone: RingMember) -> list[int]:
+    """Shards of others that move when one member goes, with the bound's excess left out."""
+    before = Assignment(key, shards, UNBOUNDED)
     before.update(members)
-    after = Assignment(key, shards, load_bound)
+    after = Assignment(key, shards, UNBOUNDED)
     after.update([member for member in members if member is not gone])
-    strays = [
+    return [
         shard for shard in range(shards) if before.owner(shard) not in (gone.id, after.owner(shard))
     ]
-    # Who was full may take back what it had to pass on; each of those needs a shard of the gone.
-    freed = sum(before.owner(shard) == gone.id for shard in range(shards))
-    return strays if len(strays) > freed else []
