@@ -15,18 +15,19 @@ from typing import Any
 
 from nexus.core.config import NodeConfig
 from nexus.core.effects import Audit, Broadcast, Effect, Persist, Reply, Send, Watch
-from nexus.core.entries import ClockRead
+from nexus.core.entries import ClockRead, RowsWritten
 from nexus.core.messages import Message
 from nexus.core.timers import Timers
 from nexus.model.time import NS_PER_S, Instant
 from nexus.ownership import configuration
 from nexus.ownership.clocks import NodeClocks
 from nexus.ownership.configuration import Configuration
+from nexus.ownership.shard import Row
 
 CLOCK_ENTRY_NS = NS_PER_S
 """The log gets a `ClockRead` with the first entries after this time."""
 PARKED_MAX = 1 << 20
-"""Steps that wait for the disk; above it the node answers nothing new (a disk that slow is dead)."""
+"""Steps that wait for the disk; above it the node answers nothing new: so slow a disk is dead."""
 
 Step = Callable[[Any], None]
 
@@ -55,6 +56,7 @@ class Context:
         self.token = 0
         self.durable = 0
         self._entries: list[Any] = []
+        self._rows: dict[int, list[Row]] = {}
         self._parked: deque[tuple[int, Step, Any]] = deque()
         self._clock_entry_at = 0
 
@@ -74,13 +76,28 @@ class Context:
         """
         if self.replaying:
             return self.token
-        if not self._entries:
-            self.token += 1
-            if self.clocks.slow >= self._clock_entry_at:
-                self._clock_entry_at = self.clocks.slow + CLOCK_ENTRY_NS
-                self._entries.append(ClockRead(self.clocks.mark(self.config.boot_id)))
+        if not self._entries and not self._rows:
+            self._open_persist()
         self._entries.append(entry)
         return self.token
+
+    def persist_row(self, pool_no: int, row: Row) -> int:
+        """Append one row; rows of one event and pool become one entry, after all others."""
+        if self.replaying:
+            return self.token
+        rows = self._rows.get(pool_no)
+        if rows is None:
+            if not self._entries and not self._rows:
+                self._open_persist()
+            rows = self._rows[pool_no] = []
+        rows.append(row)
+        return self.token
+
+    def _open_persist(self) -> None:
+        self.token += 1
+        if self.clocks.slow >= self._clock_entry_at:
+            self._clock_entry_at = self.clocks.slow + CLOCK_ENTRY_NS
+            self._entries.append(ClockRead(self.clocks.mark(self.config.boot_id)))
 
     def when_durable(self, step: Step, argument: Any) -> None:
         """Take a step once everything persisted so far is on disk."""
@@ -156,6 +173,10 @@ class Context:
         """End of an event: its `Persist` first, then everything else in order."""
         effects = self.effects
         self.effects = []
+        if self._rows:
+            for pool_no, rows in self._rows.items():
+                self._entries.append(RowsWritten(pool_no, tuple(rows)))
+            self._rows = {}
         if self._entries:
             persist = Persist(self.token, tuple(self._entries))
             self._entries = []

@@ -27,6 +27,12 @@ class ApiRequested(msgspec.Struct, frozen=True, gc=False):
     actor: str = "anonymous"
 
 
+class ApiGathered(msgspec.Struct, frozen=True, gc=False):
+    """Requests that came together; one durable commit serves them all."""
+
+    requests: tuple[ApiRequested, ...]
+
+
 class MessageReceived(msgspec.Struct, frozen=True, gc=False):
     """A peer's message arrived, decoded and validated."""
 
@@ -76,6 +82,7 @@ class StorageFailed(msgspec.Struct, frozen=True, gc=False):
 Event = (
     Started
     | ApiRequested
+    | ApiGathered
     | MessageReceived
     | PeerConnected
     | PeerLost

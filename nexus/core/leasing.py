@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from nexus.core.book import PoolBook
 from nexus.core.context import Context
-from nexus.core.entries import RowsWritten
 from nexus.core.history import History
 from nexus.core.telling import ALLOCATE, RELEASE, RENEW, Pending, Telling
 from nexus.core.timers import NEVER
@@ -21,6 +20,8 @@ from nexus.ownership.shard import (
     OwnerShard,
     Row,
     Shard,
+    shared_int,
+    shared_ttl,
 )
 
 EXPIRE_MAX = 2_000
@@ -46,7 +47,7 @@ class Leasing:
 
     def _record(self, pool: PoolState, shard: Shard, owner: OwnerShard, row: Row) -> None:
         """The row's new state is the next record of the epoch."""
-        self.ctx.persist(RowsWritten(pool.pool_no, (row,)))
+        self.ctx.persist_row(pool.pool_no, row)
         if self.ctx.alone:
             return
         owner.tail[row.seq] = row.index
@@ -112,10 +113,10 @@ class Leasing:
             index,
             subscriber,
             owner.grant.epoch.counter,
-            owner.seq,
+            shared_int(owner.seq),
             HELD,
             kind,
-            ttl_s,
+            shared_ttl(ttl_s),
             ends,
             blocked,
             wall_us,
@@ -140,7 +141,7 @@ class Leasing:
         ends = blocked if clocks.told == clocks.slow else clocks.told + duration
         owner.seq += 1
         row.epoch = owner.grant.epoch.counter
-        row.ttl_s = ttl_s
+        row.ttl_s = shared_ttl(ttl_s)
         row.renewed_us = clocks.now.wall_us
         shorter = ends < row.ends
         pool.change(shard, row, owner.seq, ends, blocked)
@@ -172,7 +173,7 @@ class Leasing:
     def close(
         self, pool: PoolState, shard: Shard, row: Row, reason: str, cause_id: str, *, quick: bool
     ) -> None:
-        """End an open row.  ``quick``: by its holder, or never told: only the cooldown blocks it."""
+        """End an open row.  ``quick``: by its holder or never told, so the cooldown alone blocks."""
         ctx = self.ctx
         clocks = ctx.clocks
         owner = shard.owner

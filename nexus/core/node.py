@@ -21,6 +21,7 @@ from nexus.core.decisions import Decisions
 from nexus.core.effects import Effect
 from nexus.core.entries import SessionStarted
 from nexus.core.events import (
+    ApiGathered,
     ApiRequested,
     DeadlineReached,
     Event,
@@ -176,6 +177,9 @@ class NexusNode:
         match event:
             case ApiRequested():
                 self.run(Call(event.reply_to, event.cause_id, event.actor, event.request))
+            case ApiGathered():
+                for one in event.requests:
+                    self.run(Call(one.reply_to, one.cause_id, one.actor, one.request))
             case Persisted():
                 ctx.durable_upto(event.token)
             case MessageReceived():

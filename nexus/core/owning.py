@@ -178,7 +178,9 @@ class Owning:
         if hold_until > owner.hold_until:
             owner.hold_until = hold_until
             owner.refused_at = None
-        if owner.state == RENEWING and holding.r5_holds(owner, fast):
+        if owner.state == DRAINING:
+            self.releasing.try_seal(shard, owner)
+        elif owner.state == RENEWING and holding.r5_holds(owner, fast):
             self._serve(shard, owner)
         elif not held_before and holding.r5_holds(owner, fast):
             self.leasing.late_rows(self.book.by_no[shard.pool_no], shard)
@@ -457,12 +459,12 @@ def fresh_rows(
         counter = owner.grant.epoch.counter
         return 0, [row for row in shard.rows if row.epoch == counter], ()
     rows: list[Row] = []
-    gone: list[int] = []
+    gone: dict[int, None] = {}
     for seq, index in owner.tail.items():
         if seq > after:
             row = shard.rows.get(index)
             if row is None:
-                gone.append(index)
+                gone[index] = None
             elif row.seq == seq:
                 rows.append(row)
     return after, rows, tuple(gone)

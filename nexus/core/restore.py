@@ -32,13 +32,17 @@ from nexus.ownership.shard import (
     CLOSED,
     DRAINING,
     FLAG_FREE,
+    FLAG_GONE,
     HELD,
     READING,
     RENEWING,
     SEALED,
+    SHARED_INTS,
+    SHARED_MAX,
     OwnerShard,
     Row,
     Shard,
+    shared_ttl,
 )
 from nexus.ownership.values import ZERO, Ballot, Session
 
@@ -194,9 +198,11 @@ class Restorer:
             owner.state = RESUMED.get(entry.state, entry.state)
             counter = entry.grant.epoch.counter
             drop_below(self.book.by_no[key[0]], shard, 0 if entry.state == READING else counter)
-            seqs = [row.seq for row in shard.rows if row.epoch == counter]
+            # The highest seq of any epoch: a seq that is skipped costs nothing.
             owner.seq = owner.durable_seq = owner.sent_floor = max(
-                [owner.base_end, shard.have_seq if shard.have_epoch == counter else 0, *seqs]
+                owner.base_end,
+                shard.have_seq if shard.have_epoch == counter else 0,
+                shard.top_seq,
             )
             if shard.voter.epoch == entry.grant.epoch:
                 owner.acked[me] = shard.voter.acked_seq = max(shard.voter.acked_seq, owner.seq)
@@ -225,21 +231,58 @@ def drop_below(pool: PoolState, shard: Shard, floor: int) -> None:
 
 
 def restore_rows(pool: PoolState, rows: Iterable[Row]) -> None:
-    """Put rows into their tables where they are newer; the hot loop of a restart."""
+    """Put rows into their tables where they are newer; the hot loop of a restart.
+
+    An open row of a unit and a subscriber that have none yet goes straight in; anything else
+    takes the general way.
+    """
     shard_of = pool.geometry.shard_of
-    shards = pool.shards
+    subs = pool.subs
+    shared = SHARED_INTS
+    timed: list[Row] = []
+    shard = pool.shards[0]
+    start, stop, table = shard.start, shard.stop, shard.rows
     for row in rows:
-        shard = shards[shard_of(row.index)]
-        old = shard.rows.get(row.index)
-        if old is not None:
-            if (row.epoch, row.seq, row.length) <= (old.epoch, old.seq, old.length):
-                continue
-            pool.forget(shard, old)
-            row.blocked = max(row.blocked, old.blocked)
-        if row.length == CLOSED:
-            row.flags &= ~FLAG_FREE
-        shard.rows.put(row)
-        pool._attach(shard, row)
+        index = row.index
+        if not start <= index < stop:
+            shard = pool.shards[shard_of(index)]
+            start, stop, table = shard.start, shard.stop, shard.rows
+        seq = row.seq
+        if seq > shard.top_seq:
+            shard.top_seq = seq
+        if (
+            row.flags
+            or row.length != HELD
+            or table.get(index) is not None
+            or subs.setdefault(row.subscriber, row) is not row
+        ):
+            _restore_row(pool, shard, row)
+            continue
+        if seq < SHARED_MAX:
+            row.seq = shared[seq]
+        ttl_s = row.ttl_s
+        row.ttl_s = shared[ttl_s] if ttl_s < SHARED_MAX else shared_ttl(ttl_s)
+        ends = row.ends
+        if ends:
+            if row.blocked == ends:
+                row.blocked = ends
+            timed.append(row)
+        table.put(row)
+        shard.held += 1
+    pool.held_queue.add_all(timed)
+
+
+def _restore_row(pool: PoolState, shard: Shard, row: Row) -> None:
+    old = shard.rows.get(row.index)
+    if old is not None:
+        if (row.epoch, row.seq, row.length) <= (old.epoch, old.seq, old.length):
+            return
+        pool.forget(shard, old)
+        row.blocked = max(row.blocked, old.blocked)
+    if row.flags:
+        row.flags &= ~(FLAG_FREE | FLAG_GONE) if row.length == CLOSED else ~FLAG_GONE
+    shard.rows.put(row)
+    pool._attach(shard, row)
 
 
 __all__ = ["HELD", "ZERO", "Configuration", "Member", "Remembered", "Restorer"]

@@ -363,7 +363,8 @@ def prune_rows(
         there = {wire.index for wire in rows}
         absent = [row for row in shard.rows if row.index not in there]
     else:
-        absent = [row for index in gone if (row := shard.rows.get(index)) is not None]
+        units = dict.fromkeys(gone)
+        absent = [row for index in units if (row := shard.rows.get(index)) is not None]
     for row in absent:
         if records.r17_over(row, upto):
             pool.forget(shard, row)

@@ -9,7 +9,7 @@ out wait until the present ones are done, so a node never sees an event inside a
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, assert_never
 
 from nexus.core.effects import Audit, Broadcast, Effect, Persist, Reply, Send, Watch
@@ -67,21 +67,16 @@ class Driver:
 
     def deliver(self, event: Event) -> None:
         """Let the node handle an event now, or right after the one it is handling."""
-        if self._busy and len(self._waiting) >= WAITING_EVENTS_MAX:
-            raise RuntimeError(f"more than {WAITING_EVENTS_MAX} events wait inside one another")
-        self.deliver_all((event,))
-
-    def deliver_all(self, events: Sequence[Event]) -> None:
-        """Let the node handle events that came together, one after the other."""
         if self.stopped:
             raise DriverStoppedError
         if self._busy:
-            self._waiting.extend(events)
+            if len(self._waiting) >= WAITING_EVENTS_MAX:
+                raise RuntimeError(f"more than {WAITING_EVENTS_MAX} events wait inside one another")
+            self._waiting.append(event)
             return
         self._busy = True
         try:
-            for event in events:
-                self._handle(event)
+            self._handle(event)
             while self._waiting:
                 self._handle(self._waiting.popleft())
             self._arm()

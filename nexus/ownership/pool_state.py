@@ -17,6 +17,7 @@ from nexus.ownership.shard import (
     CLOSED,
     FLAG_CLAIM,
     FLAG_FREE,
+    FLAG_GONE,
     FLAG_RETIRED,
     HELD,
     STICKY,
@@ -30,12 +31,14 @@ from nexus.space.free_map import FreeMap
 
 def held_due(row: Row) -> int | None:
     """When an open row ends, on the told timeline."""
-    return row.ends if row.length == HELD and row.ends else None
+    return row.ends if row.length == HELD and row.ends and not row.flags & FLAG_GONE else None
 
 
 def cooling_due(row: Row) -> int | None:
     """When a closed row stops blocking its unit, on the slow timeline."""
-    return row.blocked if row.length == CLOSED and not row.flags & FLAG_FREE else None
+    if row.length != CLOSED or row.flags & (FLAG_FREE | FLAG_GONE):
+        return None
+    return row.blocked
 
 
 class PoolState:
@@ -174,6 +177,7 @@ class PoolState:
         old = shard.rows.get(row.index)
         if old is not None:
             self._detach(shard, old)
+            old.flags |= FLAG_GONE
         free = shard.free
         if free is not None:
             free.take(row.index)
@@ -216,6 +220,7 @@ class PoolState:
                 shard.claimed.give(row.index)
             self._attach(shard, row)
             return
+        row.flags |= FLAG_GONE
         shard.rows.forget(row.index)
         self._give_back(shard, row.index)
 
@@ -235,6 +240,7 @@ class PoolState:
         old = shard.rows.get(row.index)
         if old is not None:
             self._detach(shard, old)
+            old.flags |= FLAG_GONE
             row.blocked = max(row.blocked, old.blocked)
         shard.rows.put(row)
         if shard.free is not None:
@@ -244,6 +250,7 @@ class PoolState:
     def forget(self, shard: Shard, row: Row) -> None:
         """Drop an element that no longer counts (below an epoch floor)."""
         self._detach(shard, row)
+        row.flags |= FLAG_GONE
         shard.rows.forget(row.index)
         self._give_back(shard, row.index)
 

@@ -16,6 +16,7 @@ from nexus.ownership.shard import (
     CLOSED,
     FLAG_CLAIM,
     FLAG_FREE,
+    FLAG_GONE,
     FLAG_RETIRED,
     HELD,
     Row,
@@ -62,7 +63,7 @@ def to_wire(row: Row, told: int, slow: int, drift_ppm: int) -> WireRow:
         row.renewed_us,
         row.node_id,
         row.backup_node_id,
-        row.flags & ~(FLAG_FREE | FLAG_RETIRED),
+        row.flags & ~(FLAG_FREE | FLAG_RETIRED | FLAG_GONE),
     )
 
 

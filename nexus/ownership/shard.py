@@ -33,11 +33,42 @@ FLAG_DOUBTFUL = 8
 """Carried over a lost disk: not to be confirmed while the shard is in quarantine (R15 iv)."""
 FLAG_REDATE = 32
 """Its end was dated before a reboot: telling it again needs a new record first (R8 b)."""
+FLAG_GONE = 64
+"""The row is in its table no more: queues that still know it pass it over.  Never leaves memory."""
 FLAG_PROVISIONAL = 16
 """Told as a short lease because no majority could be reached (R8 d)."""
 
 DENSE_UNITS_PER_ROW = 12
 """A shard with more than one row in so many units keeps them in a list, else in a dict."""
+
+
+SHARED_MAX = 1 << 16
+SHARED_INTS = tuple(range(SHARED_MAX))
+"""See `shared_int`."""
+_SHARED_OTHERS: dict[int, int] = {}
+_SHARED_OTHERS_MAX = 4_096
+
+
+def shared_int(number: int) -> int:
+    """The same number as an object that many rows share: seqs of young shards, common TTLs.
+
+    A row's whole numbers are 32 bytes each, and these two repeat from row to row.
+    """
+    if 0 <= number < SHARED_MAX:
+        return SHARED_INTS[number]
+    return number
+
+
+def shared_ttl(ttl_s: int) -> int:
+    """`shared_int` for TTLs above 65,535 s as well; a bounded number of them."""
+    if ttl_s < SHARED_MAX:
+        return SHARED_INTS[ttl_s]
+    known = _SHARED_OTHERS.get(ttl_s)
+    if known is not None:
+        return known
+    if len(_SHARED_OTHERS) < _SHARED_OTHERS_MAX:
+        _SHARED_OTHERS[ttl_s] = ttl_s
+    return ttl_s
 
 
 class Row(msgspec.Struct, array_like=True, eq=False, gc=False):
@@ -282,6 +313,7 @@ class Shard:
         "rows",
         "start",
         "stop",
+        "top_seq",
         "voter",
     )
 
@@ -294,6 +326,8 @@ class Shard:
         self.rows = RowTable(start, stop)
         self.held = 0
         self.cooling = 0
+        self.top_seq = 0
+        """Highest seq of any row read from the log; only a restart needs it."""
         self.digest: int | None = None
         """XOR of the rows' fingerprints; None until it is first asked for, then kept up to date."""
         self.floor = 0

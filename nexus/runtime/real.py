@@ -26,7 +26,7 @@ import msgspec
 
 from nexus.config.schema import ServeConfig
 from nexus.core.effects import Audit
-from nexus.core.events import ApiRequested
+from nexus.core.events import ApiGathered, ApiRequested
 from nexus.core.operations.allocate import Allocate
 from nexus.core.operations.release import Release
 from nexus.core.operations.renew import Renew
@@ -143,7 +143,7 @@ class Daemon:
         arrived, self._arrived = self._arrived, []
         assert self._driver is not None
         try:
-            self._driver.deliver_all(arrived)
+            self._driver.deliver(ApiGathered(tuple(arrived)))
         except DriverStoppedError:
             error = NexusError("internal_error", "the node has stopped")
             for event in arrived:

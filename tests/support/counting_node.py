@@ -14,6 +14,7 @@ import msgspec
 from nexus.config.schema import ServeConfig
 from nexus.core.effects import Audit, Effect, Persist, Reply, Watch
 from nexus.core.events import (
+    ApiGathered,
     ApiRequested,
     DeadlineReached,
     Event,
@@ -52,6 +53,10 @@ class CountingNode:
 
     def handle(self, event: Event, now: Instant) -> tuple[Effect, ...]:
         match event:
+            case ApiGathered(requests):
+                return tuple(
+                    effect for one in requests for effect in self._asked(one.reply_to, one.request)
+                )
             case ApiRequested(reply_to, request):
                 return self._asked(reply_to, request)
             case Persisted(token):

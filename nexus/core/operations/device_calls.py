@@ -1,4 +1,4 @@
-"""Run device requests: changes are decided by the majority, reads are answered from the registry."""
+"""Run device requests: the majority decides changes, the registry answers reads."""
 
 from __future__ import annotations
 
