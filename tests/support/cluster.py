@@ -19,7 +19,6 @@ from nexus.core.effects import Audit, Watch
 from nexus.core.events import ApiRequested, Event, MemberJudged, MessageReceived
 from nexus.core.node import NexusNode
 from nexus.driver.driver import Driver
-from nexus.errors import NexusError
 from nexus.model.time import NS_PER_MS, NS_PER_S, NS_PER_US, Instant
 from nexus.model.views import AllocationView
 from nexus.ownership.values import Session
@@ -257,7 +256,7 @@ class Cluster:
         self.founders = [(f"n{place}", role) for place, role in enumerate(roles, 1)]
         self.members: dict[str, Member] = {}
         self.replies: dict[int, Any] = {}
-        self.asked: dict[int, tuple[str, Any]] = {}
+        self.asked: dict[int, int] = {}
         self.on_reply: Callable[[int, Any], None] | None = None
         self.trace: list[str] = []
         self.traced: set[str] = set()
@@ -419,7 +418,7 @@ class Cluster:
         """A caller asks a member; the answer comes later, by the number returned."""
         self._reply_no += 1
         number = self._reply_no
-        self.asked[number] = (name, request)
+        self.asked[number] = self.now_ns
         self.oracle.asked(self.now_ns, request)
         member = self.members[name]
         if member.alive and self.now_ns >= member.paused_until_ns:
@@ -435,16 +434,9 @@ class Cluster:
     def replied(self, member: Member, number: int, result: Any) -> None:
         """A member answers a caller."""
         self.replies[number] = result
-        request = self.asked[number][1]
         if isinstance(result, AllocationView):
-            self.oracle.told(
-                self.now_ns,
-                request,
-                result,
-                member.clock.read().wall_ns // NS_PER_US,
-            )
-        elif not isinstance(result, NexusError):
-            self.oracle.done(self.now_ns, request, result)
+            wall_us = member.clock.read().wall_ns // NS_PER_US
+            self.oracle.told(self.now_ns, self.asked[number], result, wall_us)
         if self.on_reply is not None:
             self.on_reply(number, result)
 

@@ -33,29 +33,35 @@ class Oracle:
     def __init__(self) -> None:
         self.spans: dict[tuple[str, str], list[Span]] = {}
         self.problems: list[str] = []
+        self.released: dict[str, int] = {}
+        self.deleted: dict[str, int] = {}
         self.told_count = 0
 
     def asked(self, now_ns: int, request: Any) -> None:
-        """Who releases does not use the resource any more."""
+        """Who releases does not use the resource any more; nor what a deleted pool gave for ever.
+
+        Leases of a deleted pool run on to the end that they were told.
+        """
         if isinstance(request, Release):
             self._end(now_ns, request.subscriber_id, request.pool_id)
-
-    def done(self, now_ns: int, request: Any, result: Any) -> None:
-        """The operator's word ends permanent allocations of a deleted pool."""
-        del result
-        if isinstance(request, DeletePool):
+            self.released[request.subscriber_id] = now_ns
+        elif isinstance(request, DeletePool):
+            self.deleted[request.pool_id] = now_ns
             for spans in self.spans.values():
                 for span in spans:
                     if span.pool_id == request.pool_id and span.until_ns == FOREVER_NS:
                         span.until_ns = now_ns
 
-    def told(self, now_ns: int, request: Any, view: AllocationView, wall_us: int) -> None:
-        """A telling answer reaches a client."""
-        del request
+    def told(self, now_ns: int, asked_ns: int, view: AllocationView, wall_us: int) -> None:
+        """A telling answer reaches a client that asked when ``asked_ns`` was."""
+        if asked_ns <= self.released.get(view.subscriber_id, -1):
+            return  # who has asked for the release since then does not listen any more
         self.told_count += 1
         until_ns = FOREVER_NS
         if view.ends_us is not None:
             until_ns = now_ns + max(0, view.ends_us - wall_us) * 1000
+        elif view.created_us * 1000 - wall_us * 1000 + now_ns < self.deleted.get(view.pool_id, -1):
+            return  # the operator has asked for its end
         resource = (view.resource_type, view.resource)
         spans = self.spans.setdefault(resource, [])
         for span in spans:

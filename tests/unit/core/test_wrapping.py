@@ -32,10 +32,8 @@ def test_an_answer_passes_the_codec_with_its_type(answer):
 
 
 def test_a_refusal_keeps_code_definiteness_and_detail():
-    error = NexusError(
-        "allocation_exists", "text", definite=False, allocation=VIEW, retry_after_s=2
-    )
-    back = unwrap_answer(wrap(error))
+    detail = {"allocation": VIEW, "retry_after_s": 2}
+    back = unwrap_answer(wrap(NexusError("allocation_exists", "text", definite=False, **detail)))
     assert isinstance(back, NexusError)
     assert (back.code, back.message, back.definite) == ("allocation_exists", "text", False)
     assert back.detail == detail
