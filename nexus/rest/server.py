@@ -65,9 +65,10 @@ class _Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        # Bytes came, yet the request loop still waits: a head that is not complete.
+        # Bytes came, yet the request loop still waits, or never had a request to begin with: a head
+        # that is not complete.
         waiter = self._waiter
-        if waiter is None or waiter.done():
+        if self._request_count and (waiter is None or waiter.done()):
             self.head_since = 0.0
         elif not self.head_since:
             self.head_since = self._loop.time()

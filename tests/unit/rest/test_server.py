@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import resource
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -328,6 +329,25 @@ def test_slow_clients_are_cut_and_idle_ones_hinder_nobody(monkeypatch: pytest.Mo
         assert not any(wire.reader.at_eof() for wire in idle)
 
     run(scenario, Limits(head_timeout_s=0.1, body_timeout_s=0.1))
+
+
+def test_a_head_that_stops_in_its_first_packet_is_cut_and_so_is_silence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The bytes are there before the request loop has begun to wait for them."""
+    monkeypatch.setattr(server_module, "SWEEP_INTERVAL_S", 0.02)
+
+    async def scenario(port: Port) -> None:
+        address = ("127.0.0.1", port.port)
+        with socket.create_connection(address) as slow, socket.create_connection(address) as mute:
+            slow.sendall(b"GET /health HTTP/1.1\r\nX-Slow: ")
+            await port.until(lambda: port.edge.metrics.connections_cut == 1)
+            assert await asyncio.to_thread(slow.recv, 1) == b""
+            assert await asyncio.to_thread(mute.recv, 1) == b""
+            assert port.edge.metrics.connections_cut == 1, "idle ones are closed, not cut"
+        assert (await port.exchange(get("/health")))[0] == 200
+
+    run(scenario, Limits(head_timeout_s=0.1, idle_timeout_s=0.4))
 
 
 def test_who_does_not_read_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
