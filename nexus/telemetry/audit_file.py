@@ -40,7 +40,7 @@ TAIL_BYTES = 1 << 20
 """A line is never longer, so the last one can be found from the end of a file."""
 
 _log = logging.getLogger(__name__)
-_encode = msgspec.json.Encoder(enc_hook=str).encode
+_encoder = msgspec.json.Encoder(enc_hook=str)
 
 
 class AuditLine(msgspec.Struct, frozen=True, gc=False):
@@ -184,18 +184,10 @@ class AuditFile:
         self._gap_count = 0
 
     def _encode(self, batch: Sequence[tuple[int, Audit]]) -> bytes:
-        lines: list[bytes] = []
-        seal, text_of, encode = self._sealer.seal, self._times.text, _encode
+        text_of = self._times.text
         node_id = self._node_id
-        if self._gap_count:
-            first, audit = batch[0]
-            gap = {"lost": self._gap_count}
-            at = text_of(audit.wall_us)
-            lines.append(
-                seal(encode(AuditLine(first - 1, at, node_id, "AUDIT_GAP", "system", "", "", gap)))
-            )
-        for seq, audit in batch:
-            line = AuditLine(
+        lines = [
+            AuditLine(
                 seq,
                 text_of(audit.wall_us),
                 node_id,
@@ -205,9 +197,17 @@ class AuditFile:
                 audit.target,
                 audit.detail,
             )
-            lines.append(seal(encode(line)))
-        lines.append(b"")
-        return b"\n".join(lines)
+            for seq, audit in batch
+        ]
+        if self._gap_count:
+            first, audit = batch[0]
+            gap = {"lost": self._gap_count}
+            at = text_of(audit.wall_us)
+            lines.insert(0, AuditLine(first - 1, at, node_id, "AUDIT_GAP", "system", "", "", gap))
+        if type(self._sealer) is PlainSealer:
+            return _encoder.encode_lines(lines)
+        seal, encode = self._sealer.seal, _encoder.encode
+        return b"".join(seal(encode(line)) + b"\n" for line in lines)
 
     def _write_all(self, text: bytes) -> None:
         view = memoryview(text)
