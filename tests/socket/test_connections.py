@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import socket
 import time
@@ -105,3 +106,19 @@ def test_idle_and_slow_clients_hinder_nobody(start_daemon: StartDaemon) -> None:
         assert time.monotonic() - started < 5
     for connection in open_ones:
         connection.close()
+
+
+@pytest.mark.slow
+def test_a_head_that_never_ends_is_cut(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon()
+    started = time.monotonic()
+    connections = []
+    for _ in range(20):
+        connection = socket.create_connection(("127.0.0.1", daemon.http_port), timeout=30)
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+        connections.append(connection)
+    for connection in connections:
+        with contextlib.suppress(ConnectionError):
+            assert connection.recv(1000) == b""
+        connection.close()
+    assert 5 < time.monotonic() - started < 20

@@ -135,6 +135,13 @@ def test_head_and_options(api: ApiClient, make_pool: MakePool) -> None:
     assert "POST" in options.headers["allow"]
 
 
+def test_head_of_a_stream_ends(api: ApiClient) -> None:
+    head = api.request("HEAD", "/api/v1/watch")
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers["content-type"].startswith("text/event-stream")
+    assert api.get("/health").status == 200
+
+
 def test_doubled_slashes_are_collapsed_and_nothing_redirects(
     api: ApiClient, make_pool: MakePool
 ) -> None:
