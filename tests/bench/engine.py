@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -250,20 +251,20 @@ def report(rounds: int, rng: Random) -> str:
         percent = f"{fill * 100:g} % full"
         node = nodes[fill]
         depths["bare"][fill] = _cell(
-            f"bare Python, {percent}", PAIRS, lambda fill=fill: bare_pairs(fill, PAIRS)
+            f"bare Python, {percent}", PAIRS, partial(bare_pairs, fill, PAIRS)
         )
         depths["free map"][fill] = _cell(
-            f"free map of a shard, {percent}", PAIRS, lambda fill=fill: free_map_pairs(fill, PAIRS)
+            f"free map of a shard, {percent}", PAIRS, partial(free_map_pairs, fill, PAIRS)
         )
         depths["owner"][fill] = _cell(
             f"owner's call with record, {percent}",
             PAIRS,
-            lambda node=node: node.owners_calls(PAIRS),
+            partial(node.owners_calls, PAIRS),
         )
         depths["trip"][fill] = _cell(
             f"through handle with reply, {percent}",
             PAIRS // 2,
-            lambda node=node: node.whole_trips(PAIRS // 2),
+            partial(node.whole_trips, PAIRS // 2),
         )
     run([cell for cells in depths.values() for cell in cells.values()], rounds, rng)
     lines = [
