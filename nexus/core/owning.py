@@ -221,6 +221,9 @@ class Owning:
         ctx = self.ctx
         pool = self.book.by_no[shard.pool_no]
         owner.state = SERVING
+        if ctx.lone:
+            # After a restart nobody else is asked what a quorum holds: our disk is the quorum.
+            owner.commit_seq = shard.voter.commit_seq = max(owner.commit_seq, owner.durable_seq)
         if owner.grant.quarantine and owner.quarantine_until is None:
             owner.quarantine_until = holding.r15_quarantine_until(
                 ctx.clocks.slow, pool.mclt_ns, ctx.config.drift_ppm

@@ -1,0 +1,70 @@
+"""A lone node over restarts: what it knew to be its own stays so (R6, R10, R11)."""
+
+from __future__ import annotations
+
+import pytest
+
+from nexus.core.operations.allocate import Allocate
+from nexus.core.operations.create_pool import CreatePool
+from nexus.core.operations.read_allocations import GetAllocation
+from nexus.core.operations.release import Release
+from nexus.errors import NexusError
+from nexus.model.time import NS_PER_S
+from nexus.model.views import AllocationView
+from nexus.resources import pool_spec_from
+from tests.support.cluster import Cluster
+
+
+def lone(cidr: str = "192.0.2.7/32", **knobs: object) -> Cluster:
+    """One node with one pool."""
+    cluster = Cluster()
+    spec, _ = pool_spec_from({"id": "p", "cidr": cidr, **knobs})
+    cluster.call("n1", CreatePool(spec))
+    return cluster
+
+
+@pytest.mark.parametrize("reboot", [False, True])
+def test_what_cooled_over_a_restart_is_given_again(reboot: bool) -> None:
+    # A release was written just before the process died: its replication was known only in memory.
+    cluster = lone()
+    assert isinstance(cluster.call("n1", Allocate("p", "one")), AllocationView)
+    cluster.call("n1", Release("one"))
+    cluster.crash("n1")
+    cluster.run(2 * NS_PER_S)
+    cluster.restart("n1", reboot=reboot)
+    cluster.run(90 * NS_PER_S)
+    view = cluster.call("n1", Allocate("p", "two"))
+    assert isinstance(view, AllocationView), view
+    assert view.resource == "192.0.2.7"
+
+
+def test_what_ended_while_the_process_was_down_is_gone_and_cools() -> None:
+    cluster = lone()
+    cluster.call("n1", Allocate("p", "one", ttl_s=30))
+    cluster.crash("n1")
+    cluster.run(60 * NS_PER_S)
+    cluster.restart("n1")
+    cluster.run(NS_PER_S)
+    gone = cluster.call("n1", GetAllocation("one"))
+    assert isinstance(gone, NexusError)
+    assert gone.code == "allocation_not_found"
+    refused = cluster.call("n1", Allocate("p", "two"))
+    assert isinstance(refused, NexusError)
+    assert refused.code == "pool_exhausted"
+    cluster.run(70 * NS_PER_S)
+    assert isinstance(cluster.call("n1", Allocate("p", "two")), AllocationView)
+
+
+def test_a_lease_is_told_after_a_reboot_with_what_is_left_of_it() -> None:
+    cluster = lone()
+    first = cluster.call("n1", Allocate("p", "one", ttl_s=3600))
+    cluster.crash("n1")
+    cluster.run(600 * NS_PER_S)
+    cluster.restart("n1", reboot=True)
+    cluster.run(NS_PER_S)
+    again = cluster.call("n1", GetAllocation("one"))
+    assert isinstance(again, AllocationView)
+    assert again.ends_us is not None
+    assert first.ends_us is not None
+    assert again.ends_us <= first.ends_us + 1_000_000
+    assert again.resource == first.resource
