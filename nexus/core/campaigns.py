@@ -61,6 +61,8 @@ class Campaigns:
         self.running: dict[int, _Campaign] = {}
         """By ballot counter; a counter is used once per node."""
         self.counter = 0
+        self.lost_disk = False
+        """A voter holds a grant of this member that it made with another disk."""
         self.backoff: dict[Key, tuple[int, int]] = {}
         """shard -> (monotonic instant of the next try, delay used)."""
         self.abandoned: dict[Key, Ballot] = {}
@@ -80,7 +82,8 @@ class Campaigns:
             return
         self._new_counter(ready)
         session = self.ctx.config.session.counter
-        ballot = Ballot(self.counter, self.ctx.me, self.ctx.config.incarnation, session)
+        incarnation = self.ctx.config.incarnation
+        ballot = register.r2_ballot(self.counter, self.ctx.me, incarnation, session)
         if len(self.running) >= CAMPAIGNS_MAX:
             self._abandon(self.running.pop(min(self.running)))
         self.running[self.counter] = _Campaign(ballot, ready, now + 4 * self.ctx.config.retry_ns)
@@ -127,12 +130,15 @@ class Campaigns:
             if promise.refused:
                 self.counter = max(self.counter, promise.promised.counter)
                 self._refused(key, promise.wait_ns)
-                if promise.grant is not None and promise.grant.epoch == self.abandoned.get(key):
-                    self._release([(key, promise.grant.epoch)])
+                grant = promise.grant
+                if grant is not None and grant.epoch == self.abandoned.get(key):
+                    self._release([(key, grant.epoch)])
+                elif grant is not None and grant.owner == self.ctx.me:
+                    self._own_earlier_life(grant)
                 continue
             promises = campaign.promises[key]
-            promises[sender] = promise
-            if configuration.r21b_quorum(self.ctx.configuration, register.r2_distinct(promises)):
+            register.r2_count(promises, sender, promise, self.ctx.configuration.voters)
+            if configuration.r2_granted(self.ctx.configuration, promises):
                 grant = self._grant(campaign.ballot, key, promises)
                 if grant is not None:
                     campaign.grants[key] = grant
@@ -192,6 +198,12 @@ class Campaigns:
             return config.fast_failover_horizon_ns
         return config.edge_horizon_ns if config.role == "edge" else config.core_horizon_ns
 
+    def _own_earlier_life(self, grant: Grant) -> None:
+        """A grant of ours that another disk of ours held: that disk is lost (R15 iv)."""
+        if register.r15_disk_lost(grant.incarnation, self.ctx.config.incarnation):
+            self.lost_disk = True
+            self.ctx.timers.set_earlier("join", self.ctx.now.mono_ns)
+
     def _refused(self, key: Key, wait_ns: int = 0) -> None:
         """One voter said no; a quorum may still say yes, else try again later.
 
@@ -222,10 +234,9 @@ class Campaigns:
                 self.counter = max(self.counter, promised.counter)
                 self._refused(key)
                 continue
-            campaign.accepted[key][sender] = None
-            if configuration.r21b_quorum(
-                self.ctx.configuration, register.r2_distinct(campaign.accepted[key])
-            ):
+            accepted = campaign.accepted[key]
+            register.r2_count(accepted, sender, None, self.ctx.configuration.voters)
+            if configuration.r2_granted(self.ctx.configuration, accepted):
                 shard = self._won(key, campaign.grants[key])
                 campaign.shards.pop(key, None)
                 campaign.grants.pop(key)
@@ -246,6 +257,7 @@ class Campaigns:
         if shard.owner is not None:
             pool.drop_free_maps(shard)
         owner = OwnerShard(grant)
+        owner.hold_until = holding.r4_first_hold(self.ctx.clocks.fast, grant.horizon_ns)
         shard.owner = owner
         shard.known_owner = self.ctx.me
         self.backoff.pop(key, None)
@@ -323,8 +335,8 @@ class Campaigns:
             if owner.state != READING or owner.grant.epoch != message.ballot:
                 continue
             reads = self.reads.setdefault(read.shard, {})
-            reads[sender] = read
-            if configuration.r21b_quorum(self.ctx.configuration, register.r2_distinct(reads)):
+            register.r2_count(reads, sender, read, self.ctx.configuration.voters)
+            if configuration.r8c_read(self.ctx.configuration, reads):
                 del self.reads[read.shard]
                 self._write_base(self.book.by_no[read.shard[0]], shard, owner, reads)
 

@@ -161,13 +161,13 @@ class Owning:
                 self._renewal_refused(key, epoch, *refused[key])
                 continue
             voters = sent_round.voters[key]
-            voters[sender] = None
+            register.r2_count(voters, sender, None, config.voters)
             shard = self.owned.get(key)
             if (
                 shard is not None
                 and shard.owner is not None
                 and shard.owner.grant.epoch == epoch
-                and configuration.r21b_quorum(config, register.r2_distinct(voters))
+                and configuration.r5_renewed(config, voters)
             ):
                 self._renewed(shard, shard.owner, sent_round.sent)
 
@@ -403,7 +403,7 @@ class Owning:
         for seq in sorted(set(owner.acked.values()), reverse=True):
             if seq <= owner.commit_seq and seq > 0:
                 break
-            if configuration.r21b_quorum(config, holding.r8d_holding(seq, owner.acked)):
+            if configuration.r8_replicated(config, holding.r8d_holding(seq, owner.acked)):
                 owner.commit_seq = max(owner.commit_seq, seq)
                 break
         if owner.state == BASING and self._base_committed(owner):
@@ -419,8 +419,8 @@ class Owning:
         self._trim(shard, owner)
 
     def _base_committed(self, owner: OwnerShard) -> bool:
-        config = self.ctx.configuration
-        return configuration.r21b_quorum(config, holding.r8d_holding(owner.base_end, owner.acked))
+        holders = holding.r8d_holding(owner.base_end, owner.acked)
+        return configuration.r8c_base_replicated(self.ctx.configuration, holders)
 
     def _trim(self, shard: Shard, owner: OwnerShard) -> None:
         """Forget the tail that every voter has."""

@@ -105,8 +105,8 @@ class Releasing:
             ):
                 continue
             acks = self.acks.setdefault(key, {})
-            acks[sender] = None
-            if configuration.r21b_quorum(self.ctx.configuration, register.r2_distinct(acks)):
+            register.r2_count(acks, sender, None, self.ctx.configuration.voters)
+            if configuration.r12_released(self.ctx.configuration, acks):
                 del self.acks[key]
                 self.drop(shard, "released")
 

@@ -160,7 +160,7 @@ class Telling:
         voters = set(holding.r8d_confirmed(pending.begun_round, owner.confirmed))
         if self.ctx.votes and register.r8a_may_hold(shard.voter, owner.grant.epoch):
             voters.add(self.ctx.me)
-        return configuration.r21b_quorum(self.ctx.configuration, voters)
+        return configuration.r8d_confirmed_by(self.ctx.configuration, voters)
 
     def expire_questions(self) -> None:
         """`quorum_wait` is over for some: a shorter lease for who asked for it, else a refusal."""

@@ -33,7 +33,7 @@ from nexus.core.messages import (
 )
 from nexus.ownership import records, register
 from nexus.ownership.pool_state import PoolState
-from nexus.ownership.shard import Row, Shard
+from nexus.ownership.shard import READING, Row, Shard
 from nexus.ownership.values import ZERO, Ballot, Session
 
 UNKNOWN_SHARD = "unknown"
@@ -236,7 +236,7 @@ class Voting:
             ctx.persist(RowsWritten(pool.pool_no, tuple(rows)))
         if (voter.acked_seq, voter.commit_seq) != before:
             self.persist(shard)
-        if voter.acked_seq >= push.base_end and push.commit_seq >= push.base_end:
+        if records.r8c_may_drop(voter.acked_seq, push.commit_seq, push.base_end):
             raise_floor(ctx, pool, shard, counter)
 
     def on_read(self, sender: str, message: ReadShards) -> None:
@@ -335,18 +335,30 @@ def merge_rows(
     """Merge received elements; returns the rows that changed, dated by this receipt."""
     told, slow, drift_ppm = ctx.clocks.told, ctx.clocks.slow, ctx.config.drift_ppm
     changed: list[Row] = []
+    position = position_of(shard)
     for wire in rows:
         if not shard.start <= wire.index < shard.stop:
             continue
         if records.r18_below_floor(wire.epoch, shard.floor):
             continue
         row = shard.rows.get(wire.index)
-        if row is not None and not records.r17_newer(wire.epoch, wire.seq, wire.length, row):
+        if row is None:
+            if records.r17_over(wire, position):
+                continue
+        elif not records.r17_newer(wire.epoch, wire.seq, wire.length, row):
             continue
         new = records.from_wire(wire, told, slow, drift_ppm)
         pool.merge(shard, new)
         changed.append(new)
     return changed
+
+
+def position_of(shard: Shard) -> tuple[int, int]:
+    """(epoch, seq) up to which this node has had all elements of a shard."""
+    owner = shard.owner
+    if owner is not None and owner.state != READING:
+        return owner.grant.epoch.counter, owner.seq
+    return shard.have_epoch, shard.have_seq
 
 
 def prune_rows(

@@ -52,6 +52,41 @@ def r21b_quorum(configuration: Configuration, answers: Collection[str]) -> bool:
     )
 
 
+def r2_granted(configuration: Configuration, answers: Collection[str]) -> bool:
+    """A quorum promised, or accepted: the grant may be proposed, or is made."""
+    return r21b_quorum(configuration, answers)
+
+
+def r5_renewed(configuration: Configuration, answers: Collection[str]) -> bool:
+    """A quorum acknowledged one renewal."""
+    return r21b_quorum(configuration, answers)
+
+
+def r8_replicated(configuration: Configuration, holders: Collection[str]) -> bool:
+    """A quorum holds a record: it survives epoch changes."""
+    return r21b_quorum(configuration, holders)
+
+
+def r8c_read(configuration: Configuration, readers: Collection[str]) -> bool:
+    """A quorum has told what it holds: no replicated record can be missing."""
+    return r21b_quorum(configuration, readers)
+
+
+def r8c_base_replicated(configuration: Configuration, holders: Collection[str]) -> bool:
+    """A quorum holds the whole base: the shard may be served on it."""
+    return r21b_quorum(configuration, holders)
+
+
+def r8d_confirmed_by(configuration: Configuration, answers: Collection[str]) -> bool:
+    """A quorum answered a round begun after the question."""
+    return r21b_quorum(configuration, answers)
+
+
+def r12_released(configuration: Configuration, answers: Collection[str]) -> bool:
+    """A quorum holds the release."""
+    return r21b_quorum(configuration, answers)
+
+
 def stable(number: int, voters: Collection[str]) -> Configuration:
     """A stable configuration of these voters."""
     chosen = tuple(sorted(voters))

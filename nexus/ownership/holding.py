@@ -24,6 +24,12 @@ WARN_FRACTION = 10
 """Within the last 1/10 of H nothing new is allocated: what could be promised is too short."""
 
 
+def r4_first_hold(fast: int, horizon_ns: int | None) -> int:
+    """A grant that was just won holds nothing: no renewal naming its epoch is acknowledged yet."""
+    del fast, horizon_ns
+    return 0
+
+
 def r4_may_serve(owner: OwnerShard) -> bool:
     """A shard is served only after a majority acknowledged a renewal naming this epoch."""
     return owner.hold_until > 0

@@ -13,6 +13,7 @@ from xxhash import xxh3_64_intdigest
 
 from nexus.model.pool import PoolSpec
 from nexus.model.time import NS_PER_S
+from nexus.ownership import records
 from nexus.ownership.shard import (
     CLOSED,
     FLAG_CLAIM,
@@ -194,8 +195,7 @@ class PoolState:
         if ends and (not row.ends or ends < row.ends):
             self.held_queue.add(row, ends)
         row.ends = ends
-        if blocked > row.blocked:
-            row.blocked = blocked
+        row.blocked = records.r10_blocked_until(row.blocked, blocked)
         if shard.digest is not None:
             shard.digest ^= row.fingerprint()
 

@@ -98,6 +98,11 @@ def r8b_blocked_in(row: Row, told: int, slow: int, drift_ppm: int) -> int:
     return max(blocked, 0)
 
 
+def r10_blocked_until(blocked: int, anew: int) -> int:
+    """The latest instant ever told stays: what a holder did not hear of does not bind it."""
+    return max(blocked, anew)
+
+
 def r10_reuse_at(row: Row, slow: int, drift_ppm: int, ack_limit_ns: int, cooldown_ns: int) -> int:
     """Slow instant at which a closed resource is free for others.
 
@@ -125,7 +130,7 @@ def r17_newer(epoch: int, seq: int, length: int, than: Row) -> bool:
     return (epoch, seq, length) > (than.epoch, than.seq, than.length)
 
 
-def r17_over(row: Row, upto: tuple[int, int]) -> bool:
+def r17_over(row: Row | WireRow, upto: tuple[int, int]) -> bool:
     """Who has every element up to ``upto`` and lacks this one knows that it is over."""
     return (row.epoch, row.seq) <= upto
 
@@ -161,6 +166,11 @@ def r8c_union(reads: Iterable[Iterable[Row]], floor: int) -> dict[int, Row]:
 def r8c_carried(row: Row, slow: int) -> bool:
     """What a base keeps: open records, sticky claims, and whatever still blocks its resource."""
     return row.length == HELD or bool(row.flags & FLAG_CLAIM) or row.blocked > slow
+
+
+def r8c_may_drop(acked_seq: int, commit_seq: int, base_end: int) -> bool:
+    """Nothing of older epochs is dropped until the base is here and a quorum holds it."""
+    return acked_seq >= base_end and commit_seq >= base_end
 
 
 def r8c_base(union: Mapping[int, Row], epoch: int, slow: int) -> list[Row]:

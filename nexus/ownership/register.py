@@ -9,10 +9,13 @@ slow timeline (`nexus.ownership.clocks`).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import TypeVar
 
 from nexus.ownership import clocks
 from nexus.ownership.shard import VoterShard
 from nexus.ownership.values import DEAD, FENCED, NO_SESSION, RELEASED, Ballot, Grant, Seal, Session
+
+T = TypeVar("T")
 
 OK = ""
 REFUSED_PROMISE = "promised"
@@ -30,9 +33,25 @@ SUPERSEDED = "superseded"
 """A newer session of the same owner was acknowledged (R22)."""
 
 
+def r2_ballot(counter: int, node: str, incarnation: int, session: int) -> Ballot:
+    """The epoch of the grant to be made: neither a lost disk nor a clone can make it twice."""
+    return Ballot(counter, node, incarnation, session)
+
+
+def r2_kept(voter: VoterShard, ballot: Ballot) -> bool:
+    """A promise of a ballot shuts out all lower ones."""
+    return ballot >= voter.promised
+
+
 def r2_counter_grows(voter: VoterShard, ballot: Ballot) -> bool:
     """A ballot's counter must be above that of the accepted epoch: counters alone are unique."""
     return voter.grant is None or ballot.counter > voter.grant.epoch.counter
+
+
+def r2_count(answers: dict[str, T], sender: str, answer: T, voters: Iterable[str]) -> None:
+    """An answer counts for the voter that gave it, however often it arrives."""
+    if sender in voters:
+        answers[sender] = answer
 
 
 def r2_distinct(voters: Iterable[str]) -> frozenset[str]:
@@ -67,6 +86,11 @@ def r3_at_accept(voter: VoterShard, slow: int) -> bool:
     return r3_previous_over(voter, slow)
 
 
+def r3_same_epoch(voter: VoterShard, epoch: Ballot) -> bool:
+    """A voter that has accepted an epoch never acknowledges an older one again."""
+    return voter.grant is not None and voter.grant.epoch == epoch
+
+
 def r3_may_renew(voter: VoterShard) -> bool:
     """After a release, fence or dead mark of an epoch it is never renewed."""
     return voter.mark is None
@@ -79,7 +103,7 @@ def r15_may_be_granted(fenced_up_to: int, registration: int) -> bool:
 
 def prepare(voter: VoterShard, ballot: Ballot, slow: int) -> str:
     """Answer a prepare: `OK` after promising, else why not."""
-    if ballot < voter.promised:
+    if not r2_kept(voter, ballot):
         return REFUSED_PROMISE
     if not r2_counter_grows(voter, ballot):
         return REFUSED_COUNTER
@@ -93,7 +117,7 @@ def accept(voter: VoterShard, grant: Grant, slow: int, drift_ppm: int) -> str:
     """Answer an accept: `OK` after accepting (again, for a duplicate), else why not."""
     if voter.grant == grant:
         return OK
-    if grant.epoch < voter.promised:
+    if not r2_kept(voter, grant.epoch):
         return REFUSED_PROMISE
     if not r2_counter_grows(voter, grant.epoch):
         return REFUSED_COUNTER
@@ -144,13 +168,13 @@ def renew(
 ) -> str:
     """Answer a renewal of one grant: `OK` after restarting the timer, else why not."""
     grant = voter.grant
-    if grant is None or grant.epoch != epoch:
+    if grant is None or not r3_same_epoch(voter, epoch):
         return REFUSED_EPOCH
     if not r3_may_renew(voter):
         return REFUSED_MARK
     if not r22_session_ok(voter, session):
         return SUPERSEDED
-    if voter.promised > epoch:
+    if not r2_kept(voter, epoch):
         return REFUSED_PROMISE
     voter.session = session
     voter.timer_until = r5_timer(slow, grant.horizon_ns, drift_ppm)
