@@ -12,7 +12,7 @@ from nexus.core.history import History
 from nexus.core.telling import ALLOCATE, RELEASE, RENEW, Pending, Telling
 from nexus.core.timers import NEVER
 from nexus.model.time import NS_PER_S
-from nexus.ownership import holding, records
+from nexus.ownership import holding, records, register
 from nexus.ownership.pool_state import PoolState
 from nexus.ownership.shard import (
     FLAG_REDATE,
@@ -229,7 +229,16 @@ class Leasing:
                 budget -= self._expire(pool, budget)
             if budget > 0:
                 budget -= self._cool(pool, budget)
+            if pool.retired_us is not None and self._forgettable(pool):
+                self.book.drop(pool)
         self.plan_due()
+
+    def _forgettable(self, pool: PoolState) -> bool:
+        """Nothing told of a deleted pool can be in use, and nobody can still hold a part of it."""
+        if any(shard.cooling or shard.held for shard in pool.shards):
+            return False
+        voters = (shard.voter for shard in pool.shards)
+        return register.r10_generation_over(voters, self.ctx.clocks.slow)
 
     def plan_due(self) -> None:
         """Find the next instant at which `run_due` has something to do."""

@@ -190,6 +190,8 @@ class Restorer:
             owned = self.book.shard(key)
             if owned is None or entry.grant is None:
                 continue
+            if self.book.by_no[key[0]].retired_us is not None:
+                continue  # deleted pools are not served any more
             shard = owned
             owner = OwnerShard(entry.grant)
             owner.base_end = entry.base_end

@@ -28,6 +28,8 @@ from nexus.ownership.shard import (
 )
 
 BATCH_MAX = 1_000
+VISITS_MAX = 16
+"""Members that are asked for a free unit at most, one after the other."""
 
 
 class Allocate(msgspec.Struct, frozen=True, gc=False):
@@ -96,6 +98,7 @@ def run(node: Services, request: Allocate, call: Call) -> None:
     subscriber = request.subscriber_id
     row = pool.subs.get(subscriber)
     if row is not None and row.ends and row.ends <= node.ctx.clocks.told:
+        node.leasing.next_due_ns = 0  # the alarm may be a moment late
         node.leasing.run_due()
         row = pool.subs.get(subscriber)
     if row is not None:
@@ -242,8 +245,9 @@ def _nothing_free(node: Services, pool: PoolState, call: Call) -> None:
                 if shard.owner is None and shard.known_owner not in (None, node.ctx.me)
             }
         )
-        if call.hops < len(others) and others:
-            node.forward(str(others[call.hops]), call)
+        untried = [str(name) for name in others if name not in call.visited]
+        if untried and len(call.visited) < VISITS_MAX:
+            node.forward(untried[0], call)
             return
         if not ours and not others:
             node.wait_for_grant(call)
@@ -293,7 +297,7 @@ def run_batch(node: Services, request: AllocateBatch, call: Call) -> None:
             call.cause_id,
             call.actor,
             item,
-            call.hops,
+            call.visited,
             collector=batch,
             place=place,
         )

@@ -6,6 +6,7 @@ import pytest
 
 from nexus.core.operations.allocate import Allocate
 from nexus.core.operations.create_pool import CreatePool
+from nexus.core.operations.delete_pool import DeletePool
 from nexus.core.operations.read_allocations import GetAllocation
 from nexus.core.operations.release import Release
 from nexus.errors import NexusError
@@ -68,3 +69,38 @@ def test_a_lease_is_told_after_a_reboot_with_what_is_left_of_it() -> None:
     assert first.ends_us is not None
     assert again.ends_us <= first.ends_us + 1_000_000
     assert again.resource == first.resource
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_deleted_pools_told_leases_block_its_successor_and_then_it_is_forgotten(
+    restarted: bool,
+) -> None:
+    cluster = lone()
+    cluster.call("n1", Allocate("p", "one", ttl_s=300))
+    cluster.call("n1", DeletePool("p", force=True))
+    if restarted:
+        cluster.crash("n1")
+        cluster.restart("n1")
+        cluster.run(NS_PER_S)
+    spec, _ = pool_spec_from({"id": "p", "cidr": "192.0.2.7/32"})
+    cluster.call("n1", CreatePool(spec))
+    # A restarted voter does not know that nobody holds the old pool's shards any more (R6).
+    cluster.run(20 * NS_PER_S)
+    refused = cluster.call("n1", Allocate("p", "two"))
+    assert isinstance(refused, NexusError)
+    assert refused.code == "pool_exhausted"
+    assert len(cluster.node("n1").book.by_no) == 2
+    cluster.run(400 * NS_PER_S)
+    assert isinstance(cluster.call("n1", Allocate("p", "two")), AllocationView)
+    assert len(cluster.node("n1").book.by_no) == 1
+
+
+def test_a_lease_that_ends_between_two_alarms_is_not_told_again() -> None:
+    cluster = lone("192.0.2.0/29")
+    first = cluster.call("n1", Allocate("p", "one", ttl_s=1))
+    node = cluster.node("n1")
+    node.leasing.next_due_ns = 1 << 62  # an alarm that never comes
+    cluster.run(2 * NS_PER_S)
+    second = cluster.call("n1", Allocate("p", "one", ttl_s=1))
+    assert second.created
+    assert second.resource != first.resource
