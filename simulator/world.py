@@ -115,7 +115,7 @@ class World:
         self.failpoints: dict[tuple[str, str], int] = {}
         """(member, message type) -> how many more of them it handles before it dies of one."""
         self._active: dict[int, tuple[Injection, Any]] = {}
-        self._calls: dict[int, tuple[str, Any, OnAnswer]] = {}
+        self._calls: dict[int, tuple[str, Any, OnAnswer, int]] = {}
         self._call_no = 0
         self._client_ns = cluster.client_us * 1_000
         self._make_machines()
@@ -199,7 +199,7 @@ class World:
         number = self._call_no
         for checker in self.checkers:
             checker.asked(name, request)
-        self._calls[number] = (name, request, on_answer)
+        self._calls[number] = (name, request, on_answer, self.env.now_ns)
         self.env.call_later(self._client_ns, self._ask, number)
         self.env.call_later(limit_ns, self._give_up, number)
 
@@ -292,7 +292,7 @@ class World:
         for view in views:
             if isinstance(view, AllocationView):
                 for checker in self.checkers:
-                    checker.told(machine, call[1], view, reading)
+                    checker.told(machine, call[1], view, reading, call[3])
         answer = Answer(machine.name, call[1], result, reading, machine.boots)
         self.env.call_later(self._client_ns, self._answer, (reply_to, answer))
 
@@ -327,6 +327,8 @@ class World:
             detector = self.detectors.get(machine.name)
             if detector is not None:
                 detector.started()
+            for checker in self.checkers:
+                checker.started(machine)
 
     # --- the run -----------------------------------------------------------------------------
 

@@ -37,13 +37,18 @@ class Checker:
     def heard(self, machine: Machine, sender: str, message: Any) -> None:
         """A node has handled a message of a type in ``hears``."""
 
+    def started(self, machine: Machine) -> None:
+        """A process has started on what its disk holds."""
+
     def durable(self, machine: Machine, entry: Any) -> None:
         """A log entry of a type in ``keeps`` is on the member's disk, and the member knows it."""
 
     def asked(self, name: str, request: Any) -> None:
         """A caller asks a member something."""
 
-    def told(self, machine: Machine, request: Any, view: AllocationView, reading: Instant) -> None:
+    def told(
+        self, machine: Machine, request: Any, view: AllocationView, reading: Instant, asked_ns: int
+    ) -> None:
         """A node has told somebody an allocation."""
 
     def owner_of(self, view: AllocationView) -> tuple[Machine, Shard, Row] | None:

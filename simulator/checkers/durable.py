@@ -33,7 +33,9 @@ class Durable(Checker):
         if isinstance(request, Release):
             self.live.pop((request.pool_id or "", request.subscriber_id), None)
 
-    def told(self, machine: Machine, request: Any, view: AllocationView, reading: Instant) -> None:
+    def told(
+        self, machine: Machine, request: Any, view: AllocationView, reading: Instant, asked_ns: int
+    ) -> None:
         end = None
         if view.ends_us is not None:
             end = self.world.env.now_ns + view.ends_us * NS_PER_US - reading.wall_ns

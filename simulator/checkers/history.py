@@ -33,20 +33,30 @@ class History(Checker):
         self._made: dict[Key, Grant] = {}
         self.grants_count = 0
 
+    def started(self, machine: Machine) -> None:
+        # What reached the disk before its writer could hear of it counts as well.
+        assert machine.process is not None
+        for pool in machine.process.node.book.by_no.values():
+            for shard in pool.shards:
+                if shard.voter.grant is not None:
+                    self._accept(machine, shard.key, shard.voter.grant)
+
     def durable(self, machine: Machine, entry: Any) -> None:
-        grant = entry.grant
-        if grant is None or machine.process is None:
-            return
-        key = (entry.pool_no, entry.shard)
+        if entry.grant is not None and machine.process is not None:
+            self._accept(machine, (entry.pool_no, entry.shard), entry.grant)
+
+    def _accept(self, machine: Machine, key: Key, grant: Grant) -> None:
+        assert machine.process is not None
         place = (key, grant.epoch)
         known = self._grants.setdefault(place, grant)
         if known != grant:
             self.violate(f"shard {key}: epoch {grant.epoch} is {known} and {grant}")
         voters = self._accepted.setdefault(place, {})
-        if machine.name not in voters:
-            voters[machine.name] = None
-            if majority(machine.process.node.ctx.configuration, voters):
-                self._make(key, grant)
+        configuration = machine.process.node.ctx.configuration
+        before = majority(configuration, voters)
+        voters[machine.name] = None
+        if not before and majority(configuration, voters):
+            self._make(key, grant)
 
     def _make(self, key: Key, grant: Grant) -> None:
         before = self._made.get(key)

@@ -35,6 +35,7 @@ class Legal(Checker):
         self._barred = {spec.id: barred(spec) for spec in world.scenario.pools}
         self._ends: dict[str, dict[str, int]] = {}
         """resource -> subscriber -> true instant up to which it may use it."""
+        self._released: dict[tuple[str, str], int] = {}
         self._resources: dict[tuple[str, str], dict[str, None]] = {}
         """(pool, subscriber) -> resources it was told and has not released since."""
 
@@ -42,12 +43,15 @@ class Legal(Checker):
         if isinstance(request, Release) and request.pool_id is not None:
             now = self.world.env.now_ns
             subscriber = request.subscriber_id
+            self._released[request.pool_id, subscriber] = now
             for resource in self._resources.pop((request.pool_id, subscriber), ()):
                 ends = self._ends[resource]
                 if subscriber in ends:
                     ends[subscriber] = min(now, ends[subscriber])
 
-    def told(self, machine: Machine, request: Any, view: AllocationView, reading: Instant) -> None:
+    def told(
+        self, machine: Machine, request: Any, view: AllocationView, reading: Instant, asked_ns: int
+    ) -> None:
         spec = self._specs.get(view.pool_id)
         if spec is None:
             return
@@ -61,6 +65,8 @@ class Legal(Checker):
             end = now + max(0, view.ends_us * NS_PER_US - reading.wall_ns)
         resource, subscriber = resource_of(view), view.subscriber_id
         ends = self._ends.setdefault(resource, {})
+        if self._released.get((view.pool_id, subscriber), -1) >= asked_ns:
+            end = now  # it released after it had asked: this answer finds nobody
         ends[subscriber] = max(ends.get(subscriber, 0), end)
         self._resources.setdefault((view.pool_id, subscriber), {})[resource] = None
 

@@ -27,7 +27,9 @@ class Sticky(Checker):
         super().__init__(world)
         self.had: dict[tuple[str, str], str] = {}
 
-    def told(self, machine: Machine, request: Any, view: AllocationView, reading: Instant) -> None:
+    def told(
+        self, machine: Machine, request: Any, view: AllocationView, reading: Instant, asked_ns: int
+    ) -> None:
         if view.backup_node_id is not None and view.backup_node_id == view.node_id:
             self.violate(f"{view.subscriber_id}: {view.node_id} is its own backup")
         if view.alloc_type != "sticky":

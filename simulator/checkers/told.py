@@ -39,7 +39,9 @@ class ToldEnds(Checker):
                 voters = self._held.setdefault((key, epoch), {})
                 voters[sender] = max(voters.get(sender, 0), seq)
 
-    def told(self, machine: Machine, request: Any, view: AllocationView, reading: Instant) -> None:
+    def told(
+        self, machine: Machine, request: Any, view: AllocationView, reading: Instant, asked_ns: int
+    ) -> None:
         found = self.owner_of(view)
         if found is None:
             return
