@@ -11,10 +11,12 @@ import statistics
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.cells import Cell, Line, table
-from tests.support.daemon import REPO, Daemon
+from tests.bench.cells import FOREIGN_CORES_MAX, Cell, Line, table
+from tests.bench.machine import Neighbours
+from tests.support.daemon import Daemon
 
 BATCH = 1000
 POOL = {"id": "bench", "cidr": "10.0.0.0/11"}
@@ -22,6 +24,7 @@ POOL = {"id": "bench", "cidr": "10.0.0.0/11"}
 BYTES_ASKED = 450
 RESTART_ASKED_S = 2.0
 READY_LIMIT_S = 120.0
+RETRIES_MAX = 3
 
 DICT_ROWS = """
 import sys
@@ -70,20 +73,43 @@ def _fill(daemon: Daemon, count: int) -> float:
     return time.monotonic() - started
 
 
-def _restart(daemon: Daemon, count: int) -> tuple[float, float]:
-    """KILL and start again: seconds until ready, CPU seconds of the process by then."""
-    daemon.kill()
-    started = time.monotonic()
-    daemon.start(limit_s=READY_LIMIT_S)
-    took = time.monotonic() - started
-    cpu = daemon.cpu_seconds()
-    with daemon.client(timeout_s=60) as client:
-        assert client.get("/api/v1/pools/bench/usage").expect(200)["held"] == count
-    return took, cpu
+@dataclass(frozen=True)
+class Restart:
+    """One restart after KILL."""
+
+    seconds: float
+    """Until it was ready."""
+    cpu_seconds: float
+    """That the process had used by then."""
+    bytes_each: float
+    foreign_cores: float
+    """What others kept busy meanwhile."""
 
 
-def _fixed(name: str, unit: str, values: list[float]) -> Cell:
-    return Cell(name, unit, lambda: statistics.median(values), samples=[(v, 0.0) for v in values])
+def _restart(daemon: Daemon, count: int, empty_bytes: int) -> Restart:
+    """KILL and start again, a few times if the neighbours are not quiet; the quietest one."""
+    taken: list[Restart] = []
+    for _ in range(RETRIES_MAX):
+        daemon.kill()
+        neighbours = Neighbours()
+        started = time.monotonic()
+        daemon.start(limit_s=READY_LIMIT_S)
+        took = time.monotonic() - started
+        cpu = daemon.cpu_seconds()
+        # The daemon is too young to have been subtracted by its number.
+        cores = max(0.0, neighbours.cores() - cpu / took)
+        with daemon.client(timeout_s=60) as client:
+            assert client.get("/api/v1/pools/bench/usage").expect(200)["held"] == count
+        grown = (daemon.resident_bytes() - empty_bytes) / count
+        taken.append(Restart(took, cpu, grown, cores))
+        if cores <= FOREIGN_CORES_MAX:
+            break
+    return min(taken, key=lambda each: each.foreign_cores)
+
+
+def _fixed(name: str, unit: str, values: list[float], cores: list[float] | None = None) -> Cell:
+    samples = list(zip(values, cores or [0.0] * len(values), strict=True))
+    return Cell(name, unit, lambda: statistics.median(values), samples=samples)
 
 
 def report(folder: Path, rounds: int, count: int) -> str:
@@ -95,12 +121,9 @@ def report(folder: Path, rounds: int, count: int) -> str:
         empty = daemon.resident_bytes()
         fill_s = _fill(daemon, count)
         grown = (daemon.resident_bytes() - empty) / count
-        restarts, cpus, decodes, after = [], [], [], []
+        restarts, decodes = [], []
         for _ in range(rounds):
-            took, cpu = _restart(daemon, count)
-            restarts.append(took)
-            cpus.append(cpu)
-            after.append((daemon.resident_bytes() - empty) / count)
+            restarts.append(_restart(daemon, count, empty))
             decodes.append(_script(DECODE, count))
         stopping = time.monotonic()
         assert daemon.stop(limit_s=READY_LIMIT_S) == 0
@@ -110,20 +133,20 @@ def report(folder: Path, rounds: int, count: int) -> str:
     decode = _fixed("one msgpack decode and index", "s", decodes)
     dicts = _fixed("a dict per row", "B", rows)
     label = f"{count:,} allocations"
+    cores = [each.foreign_cores for each in restarts]
+    took = [each.seconds for each in restarts]
+    cpu = [each.cpu_seconds for each in restarts]
+    after = [each.bytes_each for each in restarts]
     lines = [
         Line(_fixed(f"resident memory each, {label}", "B", [grown]), None, BYTES_ASKED, True),
         Line(_fixed("resident memory each, after a restart", "B", after), None, BYTES_ASKED, True),
         Line(_fixed("resident memory each against plain dicts", "B", [grown]), dicts),
-        Line(_fixed(f"restart after KILL, {label}", "s", restarts), None, RESTART_ASKED_S, True),
-        Line(_fixed("restart against one decode", "s", restarts), decode),
-        Line(_fixed("CPU of that restart", "s", cpus), None),
+        Line(_fixed(f"restart after KILL, {label}", "s", took, cores), None, RESTART_ASKED_S, True),
+        Line(_fixed("CPU of that restart", "s", cpu, cores), None, RESTART_ASKED_S, True),
+        Line(_fixed("CPU of that restart against one decode", "s", cpu, cores), decode, 4.0, True),
     ]
     notes = [
         f"Filled in {fill_s:.1f} s by batches of {BATCH} ({count / fill_s:,.0f}/s, one client); "
         f"stopped by TERM with a snapshot in {stop_s:.1f} s; {disk / count:.0f} B of disk each.",
     ]
     return table("A million allocations", lines, notes)
-
-
-if __name__ == "__main__":
-    sys.path.insert(0, str(REPO))
