@@ -35,20 +35,16 @@ class FastEnvironment(simpy.Environment):
         shared: Any = self._ids
         self._eid = shared  # SimPy's own events draw from it too
         self.steps = 0
-
-    @property
-    def now_ns(self) -> int:
-        """True time."""
-        now: Any = self._now  # only whole nanoseconds are ever scheduled
-        return now  # type: ignore[no-any-return]
+        self.now_ns = 0
+        """True time: SimPy's own `_now`, without the cost of a property."""
 
     def call_later(self, delay_ns: int, fn: Callback, arg: Any = None) -> None:
         """Call ``fn(arg)`` after a delay."""
-        heappush(self._heap, (self._now + delay_ns, NORMAL, next(self._ids), (fn, arg)))
+        heappush(self._heap, (self.now_ns + delay_ns, NORMAL, next(self._ids), (fn, arg)))
 
     def call_at(self, at_ns: int, fn: Callback, arg: Any = None) -> None:
         """Call ``fn(arg)`` at an instant, now if that is past."""
-        at = at_ns if at_ns > self._now else self._now
+        at = at_ns if at_ns > self.now_ns else self.now_ns
         heappush(self._heap, (at, NORMAL, next(self._ids), (fn, arg)))
 
     def run_until(self, until_ns: int, stop: Callable[[], bool]) -> None:
@@ -56,7 +52,8 @@ class FastEnvironment(simpy.Environment):
         heap = self._heap
         steps = 0
         while heap and heap[0][0] <= until_ns:
-            self._now, _, _, entry = heappop(heap)
+            now, _, _, entry = heappop(heap)
+            self._now = self.now_ns = now
             steps += 1
             if type(entry) is tuple:
                 entry[0](entry[1])
@@ -65,7 +62,7 @@ class FastEnvironment(simpy.Environment):
             if stop():
                 break
         else:
-            self._now = until_ns
+            self._now = self.now_ns = until_ns
         self.steps += steps
 
 

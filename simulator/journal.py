@@ -35,8 +35,6 @@ class Journal:
         self.decisions: list[Decision] = []
         self.messages: list[MessageLine] = []
         self.keep_messages = keep_messages
-        self.counts: dict[str, int] = {}
-        """Messages by type, as sent."""
         self._hash = hashlib.blake2b(digest_size=16)
         self._pending: list[Any] = []
 
@@ -46,6 +44,15 @@ class Journal:
         self._pending.append(line)
         if self.keep_messages:
             self.messages.append(line)
+        if len(self._pending) >= FLUSH_ENTRIES:
+            self._flush()
+
+    def letter(self, at_ns: int, source: str, target: str, name: str, arrives_ns: int) -> None:
+        """A message that nothing can happen to on its way: one line for both its ends."""
+        self._pending.append((at_ns, source, target, name, arrives_ns))
+        if self.keep_messages:
+            self.messages.append((at_ns, "sent", source, target, name))
+            self.messages.append((arrives_ns, "got", source, target, name))
         if len(self._pending) >= FLUSH_ENTRIES:
             self._flush()
 

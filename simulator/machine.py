@@ -152,7 +152,14 @@ class Machine:
         process = self.process
         if process is None:
             return
-        process.gate.enter(partial(process.driver.deliver, MessageReceived(sender, message)))
+        event = MessageReceived(sender, message)
+        if not process.gate.open:
+            process.gate.enter(partial(process.driver.deliver, event))
+            return
+        try:
+            process.driver.deliver(event)
+        except Exception as error:
+            self._broken(error)
 
     def request(self, event: Event) -> bool:
         """Something else for the process (a caller's request); False if nobody listens."""

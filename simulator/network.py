@@ -58,6 +58,7 @@ class Path:
         "latency_ns",
         "loss",
         "plain",
+        "receive",
         "routed",
         "source",
         "target",
@@ -66,7 +67,8 @@ class Path:
         "worsenings",
     )
 
-    def __init__(self, source: str, target: str) -> None:
+    def __init__(self, source: str, target: str, receive: Receive) -> None:
+        self.receive = receive
         self.source = source
         self.target = target
         self.worsenings: dict[int, Worsening] = {}
@@ -145,12 +147,13 @@ class Network:
             load = codec.encode_message(message)
             self._journal.content(load)
         rng = self._rngs[source]
-        now = self._env.now_ns
+        env = self._env
+        now = env.now_ns
         name = type(message).__name__
         if path.plain:
-            self._journal.message(now, "sent", source, target, name)
-            delay = path.latency_ns + int(rng.random() * path.jitter_ns)
-            self._env.call_later(delay, self._arrive, (path, load, name))
+            arrives = now + path.latency_ns + int(rng.random() * path.jitter_ns)
+            self._journal.letter(now, source, target, name, arrives)
+            env.call_at(arrives, self._arrive_plain, (path, load, name))
             return
         if path.cut or (path.loss and rng.random() < path.loss):
             self._journal.message(now, "lost", source, target, name)
@@ -170,6 +173,18 @@ class Network:
         path.under_way += 1
         self._env.call_later(delay, self._arrive_counted, (path, load, name))
 
+    def _arrive_plain(self, letter: tuple[Path, Any, str]) -> None:
+        path, load, name = letter
+        if not path.plain:
+            if path.cut:
+                self._journal.message(self._env.now_ns, "cut", path.source, path.target, name)
+                return
+            if path.clogged:
+                path.waiting.append(letter)
+                return
+        message = codec.decode_message(load) if type(load) is bytes else load
+        path.receive(path.source, message)
+
     def _arrive_counted(self, letter: tuple[Path, Any, str]) -> None:
         letter[0].under_way -= 1
         self._arrive(letter)
@@ -186,14 +201,14 @@ class Network:
                 return
         self._journal.message(now, "got", path.source, path.target, name)
         message = codec.decode_message(load) if type(load) is bytes else load
-        self._receivers[path.target](path.source, message)
+        path.receive(path.source, message)
 
     # --- paths -------------------------------------------------------------------------------
 
     def _path(self, source: str, target: str) -> Path | None:
         if target not in self._rngs:
             return None
-        path = Path(source, target)
+        path = Path(source, target, self._receivers[target])
         for number, (worsening, pairs) in self._worsenings.items():
             if pairs is None or (source, target) in pairs:
                 path.worsenings[number] = worsening
