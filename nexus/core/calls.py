@@ -19,17 +19,19 @@ from nexus.core.telling import Telling
 
 
 class Call(msgspec.Struct, gc=False):
-    """Whom to answer, and why; ``hops`` counts forwards between members."""
+    """Whom to answer, and why; ``visited`` are the members that had it before."""
 
     reply_to: int
     cause_id: str
     actor: str
     request: Any = None
-    hops: int = 0
+    visited: tuple[str, ...] = ()
     due_ns: int = 0
     """Monotonic instant at which waiting for a grant ends; 0: it has not waited yet."""
     origin: Any = None
     """Whom to answer where the call came from another member."""
+    unit: tuple[int, int] | None = None
+    """(pool_no, unit index) of the row that it is passed on for."""
     collector: Any = None
     place: int = 0
 
@@ -46,6 +48,8 @@ class Services(Protocol):
     owning: Owning
     placement: Placement
     history: History
+    lost_peers: dict[str, None]
+    """Members that the transport lost, or that did not answer; a hint (R13)."""
 
     def answer(self, call: Call, result: Any) -> None:
         """Answer now (nothing that needs the disk first)."""

@@ -40,12 +40,13 @@ CAMPAIGNS_MAX = 16
 class _Campaign:
     """One ballot and how far each of its shards is."""
 
-    __slots__ = ("accepted", "ballot", "due_ns", "grants", "promises", "shards")
+    __slots__ = ("accepted", "ballot", "due_ns", "grants", "promises", "refusals", "shards")
 
     def __init__(self, ballot: Ballot, shards: list[Key], due_ns: int) -> None:
         self.ballot = ballot
         self.shards: dict[Key, None] = dict.fromkeys(shards)
         self.promises: dict[Key, dict[str, Promise]] = {key: {} for key in shards}
+        self.refusals: dict[Key, dict[str, None]] = {}
         self.grants: dict[Key, Grant] = {}
         self.accepted: dict[Key, dict[str, None]] = {}
         self.due_ns = due_ns
@@ -135,6 +136,9 @@ class Campaigns:
                     self._release([(key, grant.epoch)])
                 elif grant is not None and grant.owner == self.ctx.me:
                     self._own_earlier_life(grant)
+                campaign.refusals.setdefault(key, {})[sender] = None
+                if not self._can_win(campaign.refusals[key]):
+                    campaign.shards.pop(key)
                 continue
             promises = campaign.promises[key]
             register.r2_count(promises, sender, promise, self.ctx.configuration.voters)
@@ -197,6 +201,12 @@ class Campaigns:
         if spec.fast_failover:
             return config.fast_failover_horizon_ns
         return config.edge_horizon_ns if config.role == "edge" else config.core_horizon_ns
+
+    def _can_win(self, refusals: dict[str, None]) -> bool:
+        """The voters that have not refused would be a quorum."""
+        config = self.ctx.configuration
+        left = [voter for voter in config.voters if voter not in refusals]
+        return configuration.r21b_quorum(config, register.r2_distinct(left))
 
     def _own_earlier_life(self, grant: Grant) -> None:
         """A grant of ours that another disk of ours held: that disk is lost (R15 iv)."""

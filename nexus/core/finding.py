@@ -22,7 +22,7 @@ def refuse_writes(node: Services) -> None:
 
 def routed_away(node: Services, pool: PoolState, subscriber: str, call: Call) -> bool:
     """R20: a new allocation is made by the member that the ring names for the subscriber."""
-    if call.hops:
+    if call.visited:
         return False
     target = node.placement.route(subscriber)
     if target is None or target == node.ctx.me or not node.reachable(target):
@@ -47,11 +47,12 @@ def local_shard(
         target = shard.known_owner
         if target is None or target == node.ctx.me:
             node.wait_for_grant(call)
-        elif call.hops >= HOPS_MAX or not node.reachable(target):
+        elif len(call.visited) >= HOPS_MAX or not node.reachable(target):
             raise NexusError(
                 "owner_unreachable", f"member {target} cannot be reached", retry_after_s=5
             )
         else:
+            call.unit = (pool.pool_no, index)
             node.forward(target, call)
         return None
     if changing:

@@ -13,6 +13,7 @@ from nexus.core.context import Context
 from nexus.core.decided import DiskLost, MemberAdmitted
 from nexus.core.decisions import Decisions
 from nexus.core.members import Member, Members
+from nexus.errors import NexusError
 from nexus.ownership import register
 
 JOIN_CAUSE = "join"
@@ -46,8 +47,9 @@ class Joining:
             self.decisions.propose(op, JOIN_CAUSE, self.ctx.me, self._answered)
 
     def _answered(self, outcome: Any) -> None:
-        del outcome
         self.asking = False
+        if not isinstance(outcome, NexusError):
+            self.campaigns.lost_disk = False
         me = self.members.get(self.ctx.me)
         if me is not None:
             self.campaigns.registration = me.registration
@@ -58,7 +60,10 @@ class Joining:
         me = self.members.get(self.ctx.me)
         if me is None or self._must_register(me):
             return MemberAdmitted(config.node_id, config.role, config.weight, config.incarnation)
-        if register.r15_disk_lost(me.incarnation, config.incarnation) and config.disk_proof:
+        lost = self.campaigns.lost_disk or register.r15_disk_lost(
+            me.incarnation, config.incarnation
+        )
+        if lost and config.disk_proof:
             return DiskLost(config.node_id, config.incarnation)
         return None
 

@@ -391,7 +391,10 @@ class Forward(_Message, frozen=True):
     request: Wrapped
     cause_id: str
     actor: str
-    hops: int
+    visited: tuple[str, ...]
+    """Members that have had it so far."""
+    unit: tuple[int, int] | None = None
+    """(pool_no, unit index) of the row that the call is about, where its sender knows it."""
 
 
 class Forwarded(_Message, frozen=True):

@@ -101,7 +101,7 @@ class NexusNode:
         self.spread = Spread(ctx, self.book, self.members, self.catalog, self.decisions)
         self.voters = Voters(ctx, self.book, self.decisions)
         self.passing = Passing(self)
-        self._lost_peers: dict[str, None] = {}
+        self.lost_peers: dict[str, None] = {}
         self._found()
         self._wire()
         self._restore(entries, remembered)
@@ -189,9 +189,9 @@ class NexusNode:
             case Started():
                 self._start()
             case PeerConnected():
-                self._lost_peers.pop(event.peer, None)
+                self.lost_peers.pop(event.peer, None)
             case PeerLost():
-                self._lost_peers[event.peer] = None
+                self.lost_peers[event.peer] = None
             case MemberJudged():
                 if self.members.judge(event.member, event.verdict):
                     self._placement_changed()
@@ -310,6 +310,7 @@ class NexusNode:
 
     def _receive(self, sender: str, message: m.Message) -> None:
         """Give a message to the part it is for."""
+        self.lost_peers.pop(sender, None)
         match message:
             case m.RenewGrants():
                 self.voting.on_renew(sender, message)
@@ -411,6 +412,7 @@ class NexusNode:
         if self.ctx.replaying:
             return
         self.voting.fence(member, upto)
+        self.campaigns.backoff.clear()
         if member == self.ctx.me:
             for shard in list(self.owning.owned.values()):
                 owner = shard.owner
@@ -423,6 +425,8 @@ class NexusNode:
     def _disk_lost(self, member: str, incarnation: int) -> None:
         if not self.ctx.replaying:
             self.voting.bury(member, incarnation)
+            self.campaigns.backoff.clear()
+            self._placement_changed()
 
     def _voters_changed(self) -> None:
         """Another configuration: what was counted in the old one does not count (R21)."""
@@ -470,7 +474,7 @@ class NexusNode:
 
     def reachable(self, member: str) -> bool:
         """The transport reaches the member, as far as is known."""
-        return member not in self._lost_peers and self.members.verdicts.get(member) != "offline"
+        return member not in self.lost_peers and self.members.verdicts.get(member) != "offline"
 
     def wait_for_grant(self, call: Call) -> None:
         """Try the call again when shards begin to serve; refuse it after `grant_wait`."""

@@ -340,6 +340,7 @@ class Owning:
         urgent = bool(self.telling.questions)
         for shard in active.values():
             if shard.owner is not None:
+                shard.owner.commit_told = shard.owner.commit_seq
                 urgent = urgent or shard.owner.state in (BASING, DRAINING)
                 self.on_fresh(shard)
                 self.leasing.note_durable(shard, shard.owner, shard.owner.seq)
@@ -429,7 +430,8 @@ class Owning:
         if low > owner.sent_floor:
             owner.sent_floor = low
             owner.tail = {seq: index for seq, index in owner.tail.items() if seq > low}
-        if low >= owner.seq and shard.key not in self.telling.questions:
+        told = owner.commit_told >= owner.commit_seq or self.ctx.lone
+        if told and low >= owner.seq and shard.key not in self.telling.questions:
             self.leasing.dirty.pop(shard.key, None)
 
     # --- voters change (R21) -----------------------------------------------------------------

@@ -24,7 +24,7 @@ class Passing:
     def __init__(self, node: Services) -> None:
         self.node = node
         self.waiting: deque[Call] = deque()
-        self.forwards: dict[int, tuple[Call, int]] = {}
+        self.forwards: dict[int, tuple[Call, int, str]] = {}
         self.forward_no = 0
         self.renewed_ns = -(1 << 62)
 
@@ -83,11 +83,18 @@ class Passing:
         ctx = self.node.ctx
         self.forward_no += 1
         due = ctx.now.mono_ns + 2 * ctx.config.quorum_wait_ns
-        self.forwards[self.forward_no] = (call, due)
+        self.forwards[self.forward_no] = (call, due, to)
         ctx.timers.set_earlier("forwards", due)
         request = wrap(call.request)
+        visited = (*call.visited, ctx.me)
         message = Forward(
-            self.forward_no, ctx.config.session, request, call.cause_id, call.actor, call.hops + 1
+            self.forward_no,
+            ctx.config.session,
+            request,
+            call.cause_id,
+            call.actor,
+            visited,
+            call.unit,
         )
         ctx.send_now(to, message)
 
@@ -95,7 +102,22 @@ class Passing:
         """Another member's caller asks."""
         origin = (sender, message.forward_no, message.session)
         request = unwrap_request(message.request)
-        self.node.run(Call(0, message.cause_id, message.actor, request, message.hops, 0, origin))
+        call = Call(0, message.cause_id, message.actor, request, message.visited, 0, origin)
+        if self._knows(message.unit):
+            self.node.run(call)
+            return
+        refusal = NexusError(
+            "owner_unreachable", "the shard is between two owners", retry_after_s=2
+        )
+        self.pass_back(origin, refusal)
+
+    def _knows(self, unit: tuple[int, int] | None) -> bool:
+        """Only an owner can say that a row is not there: a new disk, say, knows of none."""
+        pool = None if unit is None else self.node.book.by_no.get(unit[0])
+        if unit is None or pool is None:
+            return unit is None
+        shard = pool.shard_at(unit[1])
+        return shard.owner is not None or shard.rows.get(unit[1]) is not None
 
     def pass_back(self, origin: Any, result: Any) -> None:
         """An answer for another member's caller, once everything so far is on disk."""
@@ -113,8 +135,9 @@ class Passing:
     def expire_forwards(self) -> None:
         """Members that were asked did not answer in time; what they did is not known."""
         now = self.node.ctx.now.mono_ns
-        for number in [number for number, (_, due) in self.forwards.items() if due <= now]:
-            call, _ = self.forwards.pop(number)
+        for number in [number for number, (_, due, _) in self.forwards.items() if due <= now]:
+            call, _, silent = self.forwards.pop(number)
+            self.node.lost_peers[silent] = None  # until it is heard again
             self.node.answer(
                 call,
                 NexusError(
@@ -125,5 +148,5 @@ class Passing:
                 ),
             )
         if self.forwards:
-            first = min(due for _, due in self.forwards.values())
+            first = min(due for _, due, _ in self.forwards.values())
             self.node.ctx.timers.set_earlier("forwards", first)

@@ -69,6 +69,8 @@ class Voters:
         target = tuple(sorted(set(voters)))
         if current.joint or self.wanted is not None:
             raise NexusError("quorum_unavailable", "a voter change is under way", retry_after_s=5)
+        if target == current.old:
+            raise validation("voters", "are the present ones")
         if len(target) not in SIZES:
             raise validation("voters", f"must be 1, 3 or 5, got {len(target)}")
         if abs(SIZES.index(len(target)) - SIZES.index(len(current.old))) > 1:

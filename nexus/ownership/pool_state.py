@@ -192,9 +192,10 @@ class PoolState:
         if shard.digest is not None:
             shard.digest ^= row.fingerprint()
         row.seq = seq
-        if ends and (not row.ends or ends < row.ends):
-            self.held_queue.add(row, ends)
+        sooner = ends and (not row.ends or ends < row.ends)
         row.ends = ends
+        if sooner:
+            self.held_queue.add(row, ends)
         row.blocked = records.r10_blocked_until(row.blocked, blocked)
         if shard.digest is not None:
             shard.digest ^= row.fingerprint()

@@ -131,8 +131,11 @@ def r17_newer(epoch: int, seq: int, length: int, than: Row) -> bool:
 
 
 def r17_over(row: Row | WireRow, upto: tuple[int, int]) -> bool:
-    """Who has every element up to ``upto`` and lacks this one knows that it is over."""
-    return (row.epoch, row.seq) <= upto
+    """Who has every element up to ``upto`` and lacks this one knows that it is over.
+
+    What a deleted pool left blocked (seq 0) is no element: only time ends it.
+    """
+    return row.seq > 0 and (row.epoch, row.seq) <= upto
 
 
 def r18_below_floor(epoch: int, floor: int) -> bool:

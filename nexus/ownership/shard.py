@@ -245,6 +245,7 @@ class OwnerShard:
         "acked",
         "base_end",
         "commit_seq",
+        "commit_told",
         "confirm",
         "confirmed",
         "durable_seq",
@@ -270,6 +271,8 @@ class OwnerShard:
         self.seq = 0
         self.durable_seq = 0
         self.commit_seq = 0
+        self.commit_told = 0
+        """The commit seq that went out with the latest round (R8 b)."""
         self.base_end = 0
         self.acked: dict[str, int] = {}
         """Highest seq that each voter has said to hold, by timely acknowledgements (R8 b)."""

@@ -96,7 +96,9 @@ class ExpiryQueue(Generic[T]):
             item, filed_ns = self._buckets[key][head], self._dues[key][head]
             due_ns = self._due_of(item)
             if due_ns is not None and due_ns <= filed_ns:
-                return due_ns
+                # One that came due sooner was filed for that, too, and may be taken out already:
+                # what is left of it is looked at when `pop_due` looks at it.
+                return filed_ns
             self._heads[key] = head + 1
             if due_ns is not None:
                 self.add(item, due_ns)

@@ -19,56 +19,14 @@ from nexus.core.effects import Audit, Watch
 from nexus.core.events import ApiRequested, Event, MemberJudged, MessageReceived
 from nexus.core.node import NexusNode
 from nexus.driver.driver import Driver
-from nexus.model.time import NS_PER_MS, NS_PER_S, NS_PER_US, Instant
+from nexus.model.time import NS_PER_MS, NS_PER_S, NS_PER_US
 from nexus.model.views import AllocationView
 from nexus.ownership.values import Session
 from nexus.store.memory import MemoryDisk, MemoryStore
+from tests.support.node_clock import NodeClock
 from tests.support.oracle import Oracle
 
-WALL_ORIGIN_NS = 1_800_000_000 * NS_PER_S
 STEPS_MAX = 2_000_000
-
-
-class NodeClock:
-    """All clocks of one machine, each told by true time: rates, steps and stops."""
-
-    def __init__(self, cluster: Cluster, drift_ppm: int = 0, wall_ahead_ns: int = 0) -> None:
-        self._cluster = cluster
-        self._seen_ns = cluster.now_ns
-        self._drift_ppm = drift_ppm
-        self.mono_ns = NS_PER_S
-        self.boot_ns = NS_PER_S
-        self.wall_ns = WALL_ORIGIN_NS + wall_ahead_ns
-
-    def read(self) -> Instant:
-        """The clocks now."""
-        passed = self._cluster.now_ns - self._seen_ns
-        self._seen_ns = self._cluster.now_ns
-        local = passed + passed * self._drift_ppm // 1_000_000
-        self.mono_ns += local
-        self.boot_ns += local
-        self.wall_ns += local
-        return Instant(self.mono_ns, self.boot_ns, self.wall_ns)
-
-    def true_ns(self, mono_ns: int) -> int:
-        """True time at which the monotonic clock shall show this."""
-        left = max(0, mono_ns - self.read().mono_ns)
-        return self._cluster.now_ns + -(-left * 1_000_000 // (1_000_000 + self._drift_ppm))
-
-    def suspend(self, duration_ns: int) -> None:
-        """The monotonic clock has stood still for a while that the others have counted."""
-        self.read()
-        self.mono_ns -= duration_ns
-
-    def step_wall(self, by_ns: int) -> None:
-        """Somebody set the wall clock."""
-        self.read()
-        self.wall_ns += by_ns
-
-    def reboot(self) -> None:
-        """The machine starts anew."""
-        self.read()
-        self.mono_ns = self.boot_ns = NS_PER_S
 
 
 class _Alarm:
@@ -255,6 +213,8 @@ class Cluster:
         self.options = options
         self.founders = [(f"n{place}", role) for place, role in enumerate(roles, 1)]
         self.members: dict[str, Member] = {}
+        self.clones: dict[str, Member] = {}
+        """Second machines with a member's disk and name; messages to the member reach both."""
         self.replies: dict[int, Any] = {}
         self.asked: dict[int, int] = {}
         self.on_reply: Callable[[int, Any], None] | None = None
@@ -322,9 +282,11 @@ class Cluster:
             self.at(self.now_ns + self.delay_ns(), lambda: self._arrive(sender, to, data))
 
     def _arrive(self, sender: str, to: str, data: bytes) -> None:
-        member = self.members.get(to)
-        if member is None or not member.alive or (sender, to) in self.cut:
-            return
+        for member in (self.members.get(to), self.clones.get(to)):
+            if member is not None and member.alive and (sender, to) not in self.cut:
+                self._hand_over(member, sender, to, data)
+
+    def _hand_over(self, member: Member, sender: str, to: str, data: bytes) -> None:
         if self.now_ns < member.paused_until_ns:
             self.at(member.paused_until_ns, lambda: self._arrive(sender, to, data))
             return
@@ -356,6 +318,19 @@ class Cluster:
         self.members[name] = member
         member.start()
         return member
+
+    def clone(self, name: str) -> Member:
+        """A copy of a member's disk is started on another machine."""
+        member = self.members[name]
+        twin = Member(self, name, member.role, NodeClock(self))
+        twin.disk.rows = list(member.disk.rows)
+        twin.disk.acknowledged_seq = member.disk.acknowledged_seq
+        twin.disk.base_seq, twin.disk.chunks = member.disk.base_seq, member.disk.chunks
+        twin.incarnation, twin.sessions = member.incarnation, member.sessions
+        twin.boot = member.boot + 1
+        self.clones[name] = twin
+        twin.start()
+        return twin
 
     def crash(self, name: str, survive: int = 0) -> None:
         """A process ends."""

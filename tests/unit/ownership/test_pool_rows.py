@@ -37,3 +37,13 @@ def test_a_merged_row_replaces_the_older_one_in_every_queue():
     pool.merge(shard, newer)
     assert pool.held_queue.pop_due(400) == []
     assert pool.held_queue.pop_due(500) == [newer]
+
+
+def test_a_row_that_ends_sooner_after_a_renewal_is_due_then():
+    pool, shard, row = pool_with_row()
+    second = 1_000_000_000
+    pool.change(shard, row, 2, 600 * second, 600 * second)
+    assert pool.held_queue.pop_due(150) == []
+    pool.change(shard, row, 3, 60 * second, 60 * second)
+    assert pool.held_queue.next_due_ns() == 60 * second
+    assert pool.held_queue.pop_due(60 * second) == [row]

@@ -242,3 +242,14 @@ def test_at_most_16_bytes_an_item() -> None:
         tracemalloc.stop()
     assert filed_bytes / len(dues) <= 16
     assert asked_bytes / len(dues) <= 16
+
+
+def test_a_lease_taken_out_that_is_still_due_does_not_ask_for_a_look_at_once() -> None:
+    """An owner without its hold takes a lease out and cannot close it yet."""
+    lease = Lease(600 * NS_PER_S)
+    queue = queue_of(lease)
+    assert queue.next_due_ns() == 600 * NS_PER_S
+    lease.due_ns = 60 * NS_PER_S
+    queue.add(lease, lease.due_ns)
+    assert queue.pop_due(60 * NS_PER_S) == [lease]
+    assert queue.next_due_ns() == 600 * NS_PER_S
