@@ -6,7 +6,7 @@ replay the store through the codec, count the session, build the node, drive it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
 from random import Random
@@ -161,12 +161,20 @@ class Machine:
         except Exception as error:
             self._broken(error)
 
-    def request(self, event: Event) -> bool:
-        """Something else for the process (a caller's request); False if nobody listens."""
+    def request(self, event: Event, wanted: Callable[[], bool] = lambda: True) -> bool:
+        """Something else for the process (a caller's request); False if nobody listens.
+
+        ``wanted`` is asked when the process gets to it: a caller that hung up wants nothing.
+        """
         process = self.process
         if process is None:
             return False
-        process.gate.enter(partial(process.driver.deliver, event))
+
+        def deliver() -> None:
+            if wanted():
+                process.driver.deliver(event)
+
+        process.gate.enter(deliver)
         return True
 
     def _broken(self, error: Exception) -> None:

@@ -57,6 +57,8 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     commit_us: tuple[int, int] = (100, 2_000)
     snapshot_kib: int = 256
     """Log size at which a snapshot is taken."""
+    late_requests: bool = False
+    """A process that stood still carries out requests whose callers hung up long ago."""
     client_us: int = 200
     """One way between a caller and the node on its own machine."""
 

@@ -208,7 +208,8 @@ class World:
         if call is None:
             return
         event = ApiRequested(number, call[1], f"call-{number}", "simulator")
-        if not self.machines[call[0]].request(event):
+        late = self.scenario.cluster.late_requests
+        if not self.machines[call[0]].request(event, lambda: late or number in self._calls):
             self._give_up(number)
 
     def _give_up(self, number: int) -> None:
