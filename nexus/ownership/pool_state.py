@@ -283,7 +283,9 @@ class PoolState:
                 self.held_queue.add(row, row.ends)
             return
         if row.flags & FLAG_CLAIM:
-            self.claims[row.subscriber] = row
+            known = self.claims.get(row.subscriber)
+            if known is None or known.created_us <= row.created_us:
+                self.claims[row.subscriber] = row
         if not row.flags & FLAG_FREE:
             shard.cooling += 1
             self.cooling_queue.add(row, row.blocked)

@@ -12,6 +12,7 @@ from nexus.core.operations.release import Release
 from nexus.errors import NexusError
 from nexus.model.time import NS_PER_S
 from nexus.model.views import AllocationView
+from nexus.ownership.shard import CLOSED, FLAG_CLAIM, STICKY, Row
 from nexus.resources import pool_spec_from
 from tests.support.cluster import Cluster
 
@@ -104,3 +105,12 @@ def test_a_lease_that_ends_between_two_alarms_is_not_told_again() -> None:
     second = cluster.call("n1", Allocate("p", "one", ttl_s=1))
     assert second.created
     assert second.resource != first.resource
+
+
+def test_the_newest_of_two_claims_counts_in_whatever_order_rows_are_read() -> None:
+    pool = next(iter(lone("192.0.2.0/28").node("n1").book.by_id.values()))
+    older = Row(3, "one", 1, 5, CLOSED, STICKY, 60, 1, 1, created_us=10, flags=FLAG_CLAIM)
+    newer = Row(9, "one", 1, 4, CLOSED, STICKY, 60, 1, 1, created_us=20, flags=FLAG_CLAIM)
+    for row in (newer, older):
+        pool.merge(pool.shard_at(row.index), row)
+    assert pool.claims["one"] is newer
