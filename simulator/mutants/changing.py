@@ -1,0 +1,95 @@
+"""R21 taken away: who votes while voters change."""
+
+from __future__ import annotations
+
+from nexus.ownership import configuration
+from simulator.machine import Machine
+from simulator.mutants import mixes
+from simulator.mutants.base import Mutant
+from simulator.mutants.wrong import always
+
+
+def old_majority_decides(current: object, value: object, accepts: object) -> bool:
+    return configuration.is_majority(accepts, current.old)  # type: ignore[attr-defined, arg-type]
+
+
+def one_state(current: object, merged: object) -> bool:
+    del current
+    return bool(merged)
+
+
+def old_majority_is_quorum(current: configuration.Configuration, answers: object) -> bool:
+    return configuration.is_majority(answers, current.old)  # type: ignore[arg-type]
+
+
+def comes_back_empty(self: Machine, reason: str) -> None:
+    self.kill(reason=reason)
+    self.wipe()
+    self.start()
+
+
+MUTANTS = (
+    Mutant(
+        "finish-before-complete",
+        "R21 a",
+        "finish is proposed before a majority of B has copied",
+        configuration,
+        "r21a_may_finish",
+        always,
+        mixes.VOTERS,
+    ),
+    Mutant(
+        "incomplete-accepts-finish",
+        "R21 a",
+        "a voter of B accepts finish before it has copied",
+        configuration,
+        "r21a_may_accept",
+        always,
+        mixes.VOTERS,
+    ),
+    Mutant(
+        "old-majority-finishes",
+        "R21 a",
+        "a majority of A alone decides finish",
+        configuration,
+        "r21a_decided",
+        old_majority_decides,
+        mixes.VOTERS,
+    ),
+    Mutant(
+        "old-majority-suffices",
+        "R21 b",
+        "in a joint phase a majority of A is a quorum",
+        configuration,
+        "r21b_quorum",
+        old_majority_is_quorum,
+        mixes.VOTERS,
+    ),
+    Mutant(
+        "joiner-does-not-copy",
+        "R21 c",
+        "a voter answers in a joint phase before it has copied",
+        configuration,
+        "r21c_complete_on_entry",
+        always,
+        mixes.VOTERS,
+    ),
+    Mutant(
+        "copied-from-one",
+        "R21 c",
+        "the state of one voter is enough to be complete",
+        configuration,
+        "r21c_may_complete",
+        one_state,
+        mixes.VOTERS,
+    ),
+    Mutant(
+        "voter-returns-empty",
+        "R21 d",
+        "a voter that lost its disk comes back under its old id",
+        Machine,
+        "lose",
+        comes_back_empty,
+        mixes.LOST_VOTERS,
+    ),
+)

@@ -1,0 +1,154 @@
+"""R12, R15 and R20 taken away: drains, fences, lost disks, and doubles of one subscriber."""
+
+from __future__ import annotations
+
+from nexus.core.releasing import Releasing
+from nexus.ownership import holding, pool_state, register
+from nexus.ownership.shard import PERMANENT, OwnerShard, Row, VoterShard
+from nexus.ownership.values import DEAD
+from simulator.mutants import mixes
+from simulator.mutants.base import Mutant
+from simulator.mutants.wrong import always, never, nothing
+
+
+def duty_ends_at_once(voter: VoterShard, slow: int, wait_ns: int) -> None:
+    del slow, wait_ns
+    voter.quarantine = False
+
+
+def dead_only(voter: VoterShard) -> bool:
+    return voter.mark == DEAD
+
+
+def permanent(owner: OwnerShard, row: Row) -> bool:
+    del owner
+    return row.kind == PERMANENT
+
+
+def committed(owner: OwnerShard, row: Row) -> bool:
+    return (row.epoch, row.seq) <= owner.confirm
+
+
+def last_comes_first(one: Row, other: Row) -> tuple[Row, Row]:
+    return other, one
+
+
+MUTANTS = (
+    Mutant(
+        "release-before-replicated",
+        "R12",
+        "RELEASE is sent before the tail is replicated",
+        holding,
+        "r12_may_release",
+        always,
+        mixes.DRAINS,
+    ),
+    Mutant(
+        "seal-not-persisted",
+        "R12",
+        "a restart forgets the seal and serves the epoch again",
+        Releasing,
+        "r12_persist_seal",
+        nothing,
+        mixes.DRAINS,
+    ),
+    Mutant(
+        "quarantine-drains",
+        "R12",
+        "a shard in quarantine is drained",
+        holding,
+        "r12_may_drain",
+        always,
+        mixes.DISKS_DRAINED,
+    ),
+    Mutant(
+        "fenced-is-granted",
+        "R15 ii",
+        "a fenced registration gets grants without registering again",
+        register,
+        "r15_may_be_granted",
+        always,
+        mixes.FENCED_RETURN,
+    ),
+    Mutant(
+        "no-quarantine",
+        "R15 iv",
+        "addresses of a lost disk's shard are given at once",
+        holding,
+        "r15_quarantined",
+        never,
+        mixes.DISKS,
+    ),
+    Mutant(
+        "duty-of-all-voters",
+        "R15 iv",
+        "the quarantine duty counts only if every voter of the majority knows it",
+        register,
+        "r15_duty_or",
+        all,
+        mixes.DISKS,
+    ),
+    Mutant(
+        "duty-not-inherited",
+        "R15 iv",
+        "a duty that was not waited out does not pass on to the next grant",
+        register,
+        "r15_duty_of",
+        dead_only,
+        mixes.DISKS,
+    ),
+    Mutant(
+        "duty-ends-with-renewal",
+        "R15 iv",
+        "the duty ends with the first renewal",
+        register,
+        "r15_duty",
+        duty_ends_at_once,
+        mixes.DISKS,
+    ),
+    Mutant(
+        "any-record-confirmed",
+        "R15 iv",
+        "every record may be confirmed in quarantine",
+        holding,
+        "r15_may_confirm",
+        always,
+        mixes.DISKS,
+    ),
+    Mutant(
+        "ttl-records-confirmed",
+        "R15 iv",
+        "committed records with an end are confirmed in quarantine",
+        holding,
+        "r15_may_confirm",
+        committed,
+        mixes.DISKS,
+    ),
+    Mutant(
+        "uncommitted-records-confirmed",
+        "R15 iv",
+        "permanent records above the commit seq are confirmed in quarantine",
+        holding,
+        "r15_may_confirm",
+        permanent,
+        mixes.DISKS,
+    ),
+    Mutant(
+        "quarantine-too-short",
+        "R15 iv",
+        "the quarantine is shorter than MCLT",
+        holding,
+        "r15_quarantine_until",
+        lambda slow, mclt_ns, drift_ppm: slow + mclt_ns // 10,
+        mixes.DISKS,
+    ),
+    Mutant(
+        "elder-by-arrival",
+        "R20",
+        "of two allocations of one subscriber each node retires another one",
+        pool_state,
+        "r20_elder",
+        last_comes_first,
+        mixes.TWINS,
+    ),
+)

@@ -1,0 +1,336 @@
+"""Aimed mixes: small worlds in which one kind of rule is under fire.
+
+Three voters, two to four owners, fewer addresses than subscribers, short horizons: a run takes
+about a tenth of a second.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simulator.mutants.base import Mix
+from simulator.mutants.scripts import (
+    clones,
+    edges_prove_disks,
+    fenced_return,
+    late_orders,
+    shrinking,
+    voters_change,
+)
+
+DURATION_S = 160
+LONG = [DURATION_S, DURATION_S]
+
+CLUSTER: dict[str, Any] = {
+    "ack_limit_s": 1,
+    "core_horizon_s": 10,
+    "edge_horizon_s": 20,
+    "offline_after_s": 4,
+    "life_sign_interval_s": 1,
+    "digest_interval_s": 3,
+}
+POOL: dict[str, Any] = {
+    "id": "p",
+    "cidr": "10.0.0.0/29",
+    "sharding_factor": 2,
+    "cooldown": 1,
+    "mclt": 30,
+    "horizon": 20,
+}
+CROWD: dict[str, Any] = {
+    "kind": "flapping",
+    "pool": "p",
+    "prefix": "crowd",
+    "subscribers": 9,
+    "ttl_s": 60,
+    "homes": "all",
+    "ramp_s": 10,
+    "release": 0.0,
+    "provisional": 0.7,
+    "roam": 0.5,
+    "stay_s": [2, 40],
+    "away_s": [0.5, 10],
+}
+LINES: dict[str, Any] = {
+    **CROWD,
+    "kind": "permanent",
+    "prefix": "line",
+    "subscribers": 4,
+    "permanent": 1.0,
+    "release": 0.9,
+    "stay_s": [2, 40],
+    "away_s": [70, 100],
+}
+"""Away for longer than a release can be on its way: a late one must not meet a new lease."""
+SAFETY = ("overlap", "told_ends", "one_owner", "history", "legal", "sums")
+
+
+def mix(
+    name: str,
+    what: str,
+    faults: list[dict[str, Any]],
+    *,
+    cluster: dict[str, Any] | None = None,
+    pool: dict[str, Any] | None = None,
+    workloads: list[dict[str, Any]] | None = None,
+    edges: int = 2,
+    prepare: Any = None,
+    **more: Any,
+) -> Mix:
+    """A mix that differs from the common small world in what is given."""
+    raw = {
+        "duration_s": DURATION_S,
+        "calm_s": 1,
+        "warmup_s": 4,
+        "topology": {"kind": "mesh", "cores": 3, "edges": edges},
+        "cluster": {**CLUSTER, **(cluster or {})},
+        "pools": [{**POOL, **(pool or {})}],
+        "workloads": workloads or [CROWD],
+        "faults": faults,
+        "checkers": SAFETY,
+        **more,
+    }
+    return Mix(name, what, raw, prepare)
+
+
+def each(kind: str, count: int, **more: Any) -> dict[str, Any]:
+    """So many injections of one kind."""
+    return {"kind": kind, "count": count, **more}
+
+
+CUTS = mix(
+    "cuts",
+    "owners are cut off and come back, some in the middle of a step",
+    [
+        each("partition", 5, for_s=[4, 60]),
+        each("pause", 3, for_s=[1, 40]),
+        each("crash", 2, for_s=[0.1, 10]),
+    ],
+)
+DELAYS = mix(
+    "delays",
+    "messages take up to 25 s, and come twice",
+    [
+        each("slow_net", 3, for_s=[60, 200]),
+        each("replay", 2, for_s=[60, 200]),
+        each("partition", 3, for_s=[10, 40]),
+        each("pause", 2, for_s=[5, 40]),
+    ],
+)
+RESTARTS = mix(
+    "restarts",
+    "voters restart while an owner is cut off",
+    [
+        each("crash", 8, for_s=[0.1, 1], on=["core"]),
+        each("partition", 5, for_s=[5, 40], shape="alone"),
+        each("slow_net", 1, for_s=[60, 200]),
+    ],
+)
+DRIFT = mix(
+    "drift",
+    "clocks run 10 % fast or slow, within a bound of 10 %",
+    [
+        each("drift", 6, for_s=[60, 240]),
+        each("partition", 5, for_s=[20, 60], shape="alone"),
+    ],
+    cluster={"drift_ppm": 100_000, "drift_share": 1.0},
+)
+SLEEP = mix(
+    "sleep",
+    "machines sleep and are paused",
+    [
+        each("suspend", 5, for_s=[5, 60]),
+        each("pause", 2, for_s=[5, 60]),
+        each("partition", 2, for_s=[10, 40]),
+    ],
+)
+POWER = mix(
+    "power",
+    "machines lose power and come back with whatever their RTC says",
+    [
+        each("reboot", 6, for_s=[2, 20]),
+        each("power_cut", 1, for_s=[2, 20]),
+        each("partition", 3, for_s=[10, 40]),
+        each("wall_jump", 2),
+    ],
+    workloads=[CROWD, LINES],
+)
+DISKS = mix(
+    "disks",
+    "edges lose their disks while others are cut off",
+    [
+        each("disk_lost", 5, for_s=[1, 6], on=["edge"]),
+        each("partition", 4, for_s=[5, 30], shape="alone"),
+    ],
+    workloads=[{**CROWD, "homes": "edges"}, {**LINES, "homes": "edges"}],
+    edges=3,
+    prepare=edges_prove_disks,
+)
+DRAINS = mix(
+    "drains",
+    "owners are drained while messages are lost and processes die",
+    [
+        each("drain", 3),
+        each("crash", 4, for_s=[0.1, 10]),
+        each("lossy", 2, for_s=[20, 100]),
+        each("partition", 3, for_s=[5, 30]),
+    ],
+    workloads=[CROWD, LINES],
+    edges=4,
+)
+LEASES = mix(
+    "leases",
+    "permanent and long leases, releases and takeovers, with crashes and cuts",
+    [
+        each("partition", 5, for_s=[4, 50]),
+        each("pause", 4, for_s=[1, 40]),
+        each("crash", 3, for_s=[0.1, 30]),
+        each("slow_net", 2, for_s=[20, 100]),
+    ],
+    workloads=[{**CROWD, "ttl_s": 300}, LINES],
+)
+TWICE = mix(
+    "twice",
+    "every message may come twice, and voters are cut off and restart",
+    [
+        {"kind": "replay", "at_s": [0], "for_s": LONG, "late_s_max": 2},
+        each("partition", 6, for_s=[5, 40], shape="alone"),
+        each("crash", 3, for_s=[0.1, 20], on=["core"]),
+    ],
+)
+RIVALS = mix(
+    "rivals",
+    "members take each other for dead and want the same shards, over slow paths",
+    [
+        each("misjudge", 12, for_s=[2, 30]),
+        each("slow_net", 3, for_s=[20, 100], tail_s_max=6),
+        each("partition", 4, for_s=[5, 40]),
+        each("crash", 3, for_s=[0.1, 10]),
+    ],
+    edges=3,
+    calm_s=30,
+    checkers=(),
+)
+CLONES = mix(
+    "clones",
+    "a frozen machine goes on while a copy of it runs",
+    [],
+    workloads=[CROWD, {**LINES, "subscribers": 2}],
+    prepare=clones,
+)
+FENCED_RETURN = mix(
+    "fenced return",
+    "an edge is switched off and fenced, and comes back at once",
+    [each("partition", 3, for_s=[3, 15], on=["core-1", "core-2"])],
+    prepare=fenced_return,
+)
+LONG_HOLDS = mix(
+    "long holds",
+    "holds outlast MCLT; an edge that was cut off loses its disk",
+    [
+        each("partition", 6, for_s=[20, 80], shape="alone", on=["edge"]),
+        each("disk_lost", 6, for_s=[1, 6], on=["edge"]),
+    ],
+    pool={"horizon": 150},
+    workloads=[{**CROWD, "homes": "edges", "ttl_s": 300, "provisional": 1.0, "renew_at": 0.9}],
+    edges=3,
+    prepare=edges_prove_disks,
+)
+LATE_ORDERS = mix(
+    "late orders",
+    "answers leave their process seconds after they were made",
+    [],
+    workloads=[CROWD],
+    prepare=late_orders,
+)
+SLOW_DISKS = mix(
+    "slow disks",
+    "commits take seconds while owners are cut off",
+    [
+        each("slow_disk", 6, for_s=[10, 60]),
+        each("partition", 5, for_s=[5, 40], shape="alone"),
+        each("pause", 3, for_s=[5, 40]),
+    ],
+)
+SHRINKING = mix(
+    "shrinking",
+    "renewals shorten leases, and the holder does not hear of it",
+    [each("crash", 2, for_s=[0.1, 5])],
+    workloads=[CROWD],
+    prepare=shrinking,
+)
+REMADE = mix(
+    "remade",
+    "a pool is deleted and made again over the same range",
+    [
+        each("recreate_pool", 4),
+        each("partition", 3, for_s=[5, 30], shape="alone"),
+        each("crash", 2, for_s=[0.1, 5]),
+    ],
+)
+DISKS_DRAINED = mix(
+    "disks drained",
+    "edges that lost their disks are drained",
+    [
+        each("disk_lost", 5, for_s=[1, 6], on=["edge"]),
+        each("partition", 3, for_s=[5, 30], shape="alone"),
+        each("drain", 3, on=["edge"]),
+    ],
+    workloads=[{**CROWD, "homes": "edges"}, {**LINES, "homes": "edges"}],
+    edges=4,
+    prepare=edges_prove_disks,
+)
+TWINS = mix(
+    "twins",
+    "subscribers ask on both sides of a partition",
+    [each("partition", 6, for_s=[3, 15], shape="halves")],
+    workloads=[{**CROWD, "kind": "twins", "prefix": "twin", "subscribers": 4, "twice": 1.0}],
+    pool={"cidr": "10.0.0.0/28", "sharding_factor": 4},
+)
+VOTERS = mix(
+    "voters",
+    "voters change while cores crash and are cut off",
+    [
+        each("partition", 5, for_s=[3, 30], shape="alone"),
+        each("crash", 5, for_s=[0.1, 20], on=["core"]),
+        each("slow_net", 2, for_s=[20, 100], tail_s_max=8),
+    ],
+    prepare=voters_change,
+    topology={"kind": "mesh", "cores": 5, "edges": 2},
+)
+LOST_VOTERS = mix(
+    "lost voters",
+    "a core loses its disk while owners are cut off",
+    [
+        each("disk_lost", 3, for_s=[1, 6], on=["core"]),
+        each("partition", 5, for_s=[5, 40], shape="alone"),
+    ],
+)
+CLONED_DISKS = FENCED_RETURN
+MIXES = {
+    each.name: each
+    for each in (
+        CUTS,
+        DELAYS,
+        RESTARTS,
+        DRIFT,
+        SLEEP,
+        POWER,
+        DISKS,
+        DRAINS,
+        LEASES,
+        TWICE,
+        RIVALS,
+        CLONES,
+        FENCED_RETURN,
+        LONG_HOLDS,
+        LATE_ORDERS,
+        SLOW_DISKS,
+        SHRINKING,
+        REMADE,
+        DISKS_DRAINED,
+        TWINS,
+        VOTERS,
+        LOST_VOTERS,
+    )
+}
