@@ -20,6 +20,7 @@ from nexus.model.pool import PoolSpec
 from nexus.model.time import seconds_to_ns
 from nexus.ownership.values import NO_SESSION
 from nexus.resources import pool_spec_from
+from simulator.checkers import CHECKERS
 from simulator.faults import FAULTS, Fault
 from simulator.topology import TOPOLOGIES, Layout, Topology
 from simulator.workloads import WORKLOADS, Workload
@@ -160,6 +161,11 @@ def parse(raw: Mapping[str, Any], name: str) -> Scenario:
     )
     if scenario.expect not in EXPECTATIONS:
         raise ScenarioError(f"{name}: expect must be one of {', '.join(EXPECTATIONS)}")
+    for checker in scenario.checkers:
+        if checker not in CHECKERS:
+            raise ScenarioError(
+                f"{name}: unknown checker {checker!r}, accepted: {', '.join(CHECKERS)}"
+            )
     pool_ids = [pool.id for pool in pools]
     for workload in scenario.workloads:
         if workload.pool not in pool_ids:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nexus.core.messages import RowsSpread
+from nexus.core.messages import PushRecords, RowsSpread
 from nexus.core.voting import merge_rows
 from nexus.ownership.pool_state import PoolState
+from nexus.ownership.records import WireRow
 from simulator.checkers.base import Checker
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 SHARDS_KEPT = 4
 DELTAS_KEPT = 60
 ORDERS = 4
+Key = tuple[int, int]
 
 
 class MergeLaws(Checker):
@@ -26,21 +28,28 @@ class MergeLaws(Checker):
 
     name = "merge_laws"
     invariant = 6
-    hears = (RowsSpread,)
+    hears = (RowsSpread, PushRecords)
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.deltas: dict[tuple[int, int], list[RowsSpread]] = {}
+        self.deltas: dict[Key, list[tuple[WireRow, ...]]] = {}
         self._rng = world.rng("checker", self.name)
 
     def heard(self, machine: Machine, sender: str, message: Any) -> None:
-        if not message.rows:
+        if isinstance(message, RowsSpread):
+            self._keep(message.shard, message.rows)
             return
-        kept = self.deltas.get(message.shard)
+        for push in message.pushes:
+            self._keep(push.shard, push.rows)
+
+    def _keep(self, key: Key, rows: tuple[WireRow, ...]) -> None:
+        if not rows:
+            return
+        kept = self.deltas.get(key)
         if kept is None and len(self.deltas) < SHARDS_KEPT:
-            kept = self.deltas[message.shard] = []
+            kept = self.deltas[key] = []
         if kept is not None and len(kept) < DELTAS_KEPT:
-            kept.append(message)
+            kept.append(rows)
 
     def finish(self) -> None:
         for machine in self.world.machines.values():
@@ -49,7 +58,7 @@ class MergeLaws(Checker):
                     self._merge(machine, key, deltas)
                 return
 
-    def _merge(self, machine: Machine, key: tuple[int, int], deltas: list[RowsSpread]) -> None:
+    def _merge(self, machine: Machine, key: Key, deltas: list[tuple[WireRow, ...]]) -> None:
         assert machine.process is not None
         node = machine.process.node
         known = node.book.by_no.get(key[0])
@@ -61,12 +70,9 @@ class MergeLaws(Checker):
             order = self._rng.sample(deltas, len(deltas))
             order += self._rng.sample(deltas, len(deltas) // 2)
             for delta in order:
-                rows = list(delta.rows)
+                rows = list(delta)
                 self._rng.shuffle(rows)
                 merge_rows(node.ctx, pool, pool.shards[key[1]], tuple(rows))
-            seen[self._weight(pool, key[1])] = None
+            seen[pool.shards[key[1]].fingerprint] = None
         if len(seen) > 1:
             self.violate(f"shard {key}: {len(deltas)} deltas give {len(seen)} states")
-
-    def _weight(self, pool: PoolState, shard: int) -> int:
-        return pool.shards[shard].fingerprint
