@@ -192,6 +192,12 @@ class Campaigns:
 
     def horizon_ns(self, pool: PoolState) -> int | None:
         """H of a grant to this node: by the pool, else by this node's role."""
+        config = self.ctx.config
+        return holding.r5_offline_horizon(
+            self._asked_horizon_ns(pool), config.core_horizon_ns, running_clock=config.running_clock
+        )
+
+    def _asked_horizon_ns(self, pool: PoolState) -> int | None:
         spec = pool.spec
         config = self.ctx.config
         if spec.pinned:

@@ -59,3 +59,10 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     digest_interval_ns: int = 10 * NS_PER_S
     retry_ns: int = 500 * NS_PER_MS
     """Unanswered messages of the protocol are sent again after this (with jitter)."""
+    move_budget_ratio: float = 0.01
+    """Share of a pool's shards that one owner hands over per minute in a rebalance."""
+
+    @property
+    def witness_ns(self) -> int | None:
+        """How old a voter's answer may be; None for a node whose own clock runs on."""
+        return None if self.running_clock else self.witness_age_ns

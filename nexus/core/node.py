@@ -50,7 +50,7 @@ from nexus.core.timers import NEVER
 from nexus.core.voters import Voters
 from nexus.core.voting import Voting
 from nexus.errors import NexusError
-from nexus.model.time import Instant
+from nexus.model.time import NS_PER_S, Instant
 from nexus.ownership import clocks as timelines
 from nexus.ownership import configuration
 from nexus.ownership.shard import FLAG_REDATE, HELD
@@ -318,6 +318,7 @@ class NexusNode:
                 self.owning.on_renewed(sender, message)
             case m.PushRecords():
                 self.voting.on_push(sender, message)
+                self._rows_came()
             case m.RecordsHeld():
                 self.owning.on_held(sender, message)
             case m.PrepareShards():
@@ -347,6 +348,11 @@ class NexusNode:
             case _:
                 self._receive_fact(sender, message)
 
+    def _rows_came(self) -> None:
+        """Rows of others end and cool here as well; looked at within a second."""
+        soon = self.ctx.now.mono_ns + NS_PER_S
+        self.leasing.next_due_ns = min(self.leasing.next_due_ns, soon)
+
     def _receive_fact(self, sender: str, message: Any) -> None:
         """Messages that decide or spread facts."""
         match message:
@@ -371,6 +377,7 @@ class NexusNode:
                 | m.CatalogTold()
             ):
                 self.spread.receive(sender, message)
+                self._rows_came()
             case _:
                 self.voters.receive(sender, message)
 
@@ -396,6 +403,7 @@ class NexusNode:
         if was_alone and not self.ctx.alone:
             self._spread_soon()
         self.ctx.timers.set_earlier("placement", self.ctx.now.mono_ns)
+        self._rows_came()
         self.joining.start()
 
     def _pool_gone(self, pool: Any) -> None:

@@ -44,6 +44,8 @@ from nexus.ownership.shard import (
 from nexus.ownership.values import Ballot
 
 RENEW_INTERVAL_MAX_NS = 20 * NS_PER_S
+WITNESS_FRACTION = 3
+"""Renewals per `witness_age` of a node without a running clock."""
 RENEW_FRACTION = 6
 """Renewals per horizon."""
 ROUNDS_MAX = 64
@@ -99,6 +101,8 @@ class Owning:
 
     def interval_ns(self) -> int:
         """min(20 s, smallest finite horizon held / 6), or as configured."""
+        if self.ctx.config.witness_ns is not None:
+            return self.ctx.config.witness_ns // WITNESS_FRACTION
         if self.ctx.config.renew_interval_ns is not None:
             return self.ctx.config.renew_interval_ns
         horizons = [
@@ -154,6 +158,8 @@ class Owning:
         sent_round = self.renewals.get(message.round_no)
         if sent_round is None:
             return
+        if self.ctx.config.witness_ns is not None and sender != self.ctx.me:
+            self.ctx.clocks.witness(sender, message.clock_ns)
         refused = {key: (reason, ballot) for key, reason, ballot in message.refused}
         config = self.ctx.configuration
         for key, epoch in sent_round.grants.items():
@@ -175,8 +181,10 @@ class Owning:
         fast = self.ctx.clocks.fast
         held_before = holding.r5_holds(owner, fast)
         hold_until = holding.r5_hold_until(sent, fast, owner.grant.horizon_ns)
+        hold_until = holding.r5_witnessed_until(sent, hold_until, self.ctx.config.witness_ns)
         if hold_until > owner.hold_until:
             owner.hold_until = hold_until
+            owner.window_ns = 0 if hold_until >= holding.FOREVER else hold_until - sent
             owner.refused_at = None
         if owner.state == DRAINING:
             self.releasing.try_seal(shard, owner)

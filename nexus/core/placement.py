@@ -12,15 +12,16 @@ from nexus.core.context import Context
 from nexus.core.members import Members
 from nexus.core.owning import Owning
 from nexus.model.time import NS_PER_S
+from nexus.ownership import moves
 from nexus.ownership.pool_state import PoolState
-from nexus.ownership.shard import SERVING, Shard
+from nexus.ownership.shard import Shard
 from nexus.ring.assignment import Assignment, RoutingTable
 from nexus.ring.hash_ring import RingMember, pool_key
 
 CHECK_NS = 2 * NS_PER_S
 """A node that wants shards it has not got looks again after this."""
-MOVES_PER_CHECK = 16
-"""Empty shards handed over to their proposed owner at most per look."""
+IDLE_CHECK_NS = 10 * NS_PER_S
+"""The same for one that has what it wants: shards may have become empty."""
 
 
 class Placement:
@@ -35,6 +36,8 @@ class Placement:
         self.campaigns = campaigns
         self.owning = owning
         self.tables: dict[int, Assignment] = {}
+        self.budgets: dict[int, tuple[int, float]] = {}
+        """pool_no -> (monotonic instant, moves saved up by then)."""
         self.routing = RoutingTable()
         self._routing_version = -1
 
@@ -69,28 +72,45 @@ class Placement:
         if me is None or self.owning.superseded or ctx.storage_failed is not None:
             return
         wanted: list[Key] = []
-        moves = MOVES_PER_CHECK
         for pool in self.book.by_id.values():
             table = self.table(pool)
+            movable: list[tuple[Shard, str]] = []
             for shard in pool.shards:
                 proposed = table.owner(shard.index)
                 if proposed == ctx.me:
                     if shard.owner is None:
                         wanted.append(shard.key)
-                elif proposed is not None and moves and self._may_move(shard):
-                    moves -= 1
-                    self.owning.releasing.drain(shard)
+                elif proposed is not None and moves.r1_may_move(shard):
+                    movable.append((shard, proposed))
+            self._hand_over(pool, movable)
         if wanted:
             self.campaigns.start(wanted)
-        if wanted or not moves or me.draining:
-            ctx.timers.set_earlier("placement", ctx.now.mono_ns + CHECK_NS)
         if me.draining:
             self._drain_all()
+        if not ctx.alone:
+            soon = CHECK_NS if wanted or me.draining else IDLE_CHECK_NS
+            ctx.timers.set_earlier("placement", ctx.now.mono_ns + soon)
 
-    def _may_move(self, shard: Shard) -> bool:
-        """No live session moves in a rebalance: only empty shards are handed over."""
-        owner = shard.owner
-        return owner is not None and owner.state == SERVING and not shard.held
+    def _hand_over(self, pool: PoolState, movable: list[tuple[Shard, str]]) -> None:
+        """Empty shards go to their proposed owners, as fast as the budget allows."""
+        now = self.ctx.now.mono_ns
+        ratio = self.ctx.config.move_budget_ratio
+        count = len(pool.shards)
+        since, saved = self.budgets.get(pool.pool_no, (now, 1.0))
+        saved += moves.r1_moves_earned(now - since, count, ratio)
+        saved = moves.r1_moves_kept(saved, count, ratio)
+        if movable:
+            owned: dict[str | None, int] = {}
+            for shard in pool.shards:
+                owned[shard.known_owner] = owned.get(shard.known_owner, 0) + 1
+            for shard, to in movable:
+                if not moves.r1_wants_headroom(owned.get(to, 0), pool.spec.headroom_shards):
+                    if saved < 1:
+                        continue
+                    saved -= 1
+                owned[to] = owned.get(to, 0) + 1
+                self.owning.releasing.drain(shard)
+        self.budgets[pool.pool_no] = (now, saved)
 
     def _drain_all(self) -> None:
         """An operator's drain: everything is sealed and released, sessions go along (R12)."""

@@ -25,6 +25,7 @@ from nexus.model.time import NS_PER_S, Instant
 
 ANCHOR_NS = NS_PER_S
 """Readings are compared with an anchor at most this old."""
+WITNESS_SLACK_NS = 100_000_000
 STEP_NS = 200_000
 """Clocks that disagree by more than this since the anchor have stepped or stopped."""
 
@@ -48,6 +49,11 @@ def r5_fast_step(mono_ns: int, boot_ns: int, wall_ns: int) -> int:
 def r5_slow_step(mono_ns: int, boot_ns: int) -> int:
     """Step of the waiter's timeline: the smaller one; the wall clock does not count."""
     return min(mono_ns, boot_ns)
+
+
+def r5_witnessed_step(own_ns: int, voter_ns: int) -> int:
+    """What a voter's clock has counted beyond our own fast one: a stop that we did not see."""
+    return max(0, voter_ns - own_ns)
 
 
 def r11_slow_elapsed(
@@ -81,6 +87,7 @@ class NodeClocks:
         "_anchor_fast",
         "_anchor_slow",
         "_told_ahead",
+        "_witnesses",
         "fast",
         "now",
         "slow",
@@ -97,6 +104,8 @@ class NodeClocks:
         self._anchor = now
         self._anchor_fast = slow
         self._anchor_slow = slow
+        self._witnesses: dict[str, tuple[int, int]] = {}
+        """Voter -> (its clock, our fast one) at one moment."""
 
     def advance(self, now: Instant) -> None:
         """Take one reading."""
@@ -114,6 +123,17 @@ class NodeClocks:
         self.now = now
         if boot > ANCHOR_NS or not -STEP_NS < wall - boot < STEP_NS or boot - mono > STEP_NS:
             self._move_anchor(now, boot)
+
+    def witness(self, voter: str, clock_ns: int) -> None:
+        """A voter's answer carries its clock (R5, nodes without a running clock of their own)."""
+        known = self._witnesses.setdefault(voter, (clock_ns, self.fast))
+        step = r5_witnessed_step(self.fast - known[1], clock_ns - known[0])
+        if step:
+            self.fast += step
+            self._move_anchor(self.now, self.now.boot_ns - self._anchor.boot_ns)
+        elif (self.fast - known[1]) - (clock_ns - known[0]) > WITNESS_SLACK_NS:
+            # We are ahead by more than messages vary: a stop must not hide behind that.
+            self._witnesses[voter] = (clock_ns, self.fast)
 
     def _move_anchor(self, now: Instant, boot_step: int) -> None:
         """Start a new comparison; told leads slow by what the slow clock slept through."""

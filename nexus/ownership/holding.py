@@ -41,6 +41,20 @@ def r5_hold_until(sent: int, received: int, horizon_ns: int | None) -> int:
     return FOREVER if horizon_ns is None else sent + horizon_ns
 
 
+def r5_witnessed_until(sent: int, hold_until: int, witness_age_ns: int | None) -> int:
+    """Without a clock that surely runs on: only as long as a voter's answer is young."""
+    return hold_until if witness_age_ns is None else min(hold_until, sent + witness_age_ns)
+
+
+def r5_offline_horizon(
+    horizon_ns: int | None, core_horizon_ns: int, *, running_clock: bool
+) -> int | None:
+    """A node without such a clock gets no offline horizon, and is never pinned."""
+    if running_clock:
+        return horizon_ns
+    return core_horizon_ns if horizon_ns is None else min(horizon_ns, core_horizon_ns)
+
+
 def r5_holds(owner: OwnerShard, fast: int) -> bool:
     """The owner may act on the shard now."""
     return fast < owner.hold_until
@@ -55,9 +69,7 @@ def r7_may_allocate(owner: OwnerShard, fast: int, slow: int) -> bool:
     """New allocations: shard held, not draining, not quarantined, not in the last tenth of H."""
     if owner.state != SERVING or r15_quarantined(owner, slow):
         return False
-    horizon_ns = owner.grant.horizon_ns
-    margin = 0 if horizon_ns is None else horizon_ns // WARN_FRACTION
-    return fast + margin < owner.hold_until
+    return fast + owner.window_ns // WARN_FRACTION < owner.hold_until
 
 
 def r7_may_change(owner: OwnerShard, fast: int) -> bool:

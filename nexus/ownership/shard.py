@@ -261,6 +261,7 @@ class OwnerShard:
         "spread_seq",
         "state",
         "tail",
+        "window_ns",
     )
 
     def __init__(self, grant: Grant) -> None:
@@ -268,6 +269,8 @@ class OwnerShard:
         self.state = READING
         self.hold_until: int = 0
         """Fast instant; a pinned grant is held for ever after its first renewal."""
+        self.window_ns = 0
+        """How long a renewal holds at most: H, or less; 0 where it holds for ever."""
         self.seq = 0
         self.durable_seq = 0
         self.commit_seq = 0

@@ -147,6 +147,16 @@ class Interpreter:
     def verb_pause(self, name: str, duration: str) -> None:
         self.cluster.pause(name, duration_ns(duration))
 
+    def verb_no_clock(self, name: str) -> None:
+        """The member's machine is found to have no clock that runs on while it is stopped."""
+        self.cluster.members[name].options["running_clock"] = False
+        self.cluster.restart(name)
+
+    def verb_stop_clocks(self, name: str, duration: str) -> None:
+        """The machine stands still, and none of its clocks counts that."""
+        self.cluster.pause(name, duration_ns(duration))
+        self.cluster.members[name].clock.miss(duration_ns(duration))
+
     def verb_hold_disk(self, name: str) -> None:
         self.cluster.hold_disk(name)
 
@@ -352,7 +362,8 @@ class Interpreter:
             voters = ",".join(config.old)
             if config.joint:
                 voters += " -> " + ",".join(config.new)
-            complete = "" if ctx.complete else " (incomplete)"
+            silent = member.name in config.voters and not ctx.complete
+            complete = " (incomplete)" if silent else ""
             self.out.append(f"{member.name} configuration {config.number}: {voters}{complete}")
 
     def verb_agree(self) -> None:

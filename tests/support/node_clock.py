@@ -28,8 +28,8 @@ class NodeClock:
 
     def read(self) -> Instant:
         """The clocks now."""
-        passed = self._world.now_ns - self._seen_ns
-        self._seen_ns = self._world.now_ns
+        passed = max(0, self._world.now_ns - self._seen_ns)
+        self._seen_ns += passed
         local = passed + passed * self._drift_ppm // 1_000_000
         self.mono_ns += local
         self.boot_ns += local
@@ -45,6 +45,11 @@ class NodeClock:
         """The monotonic clock has stood still for a while that the others have counted."""
         self.read()
         self.mono_ns -= duration_ns
+
+    def miss(self, duration_ns: int) -> None:
+        """All clocks stand still for a while, beginning now."""
+        self.read()
+        self._seen_ns += duration_ns
 
     def step_wall(self, by_ns: int) -> None:
         """Somebody set the wall clock."""

@@ -12,6 +12,8 @@ from nexus.model.time import NS_PER_S
 from nexus.model.views import AllocationView
 
 FOREVER_NS = 1 << 62
+DELETION_NS = 60 * NS_PER_S
+"""A deletion that was asked for is decided, or is not, within this time."""
 
 
 class Span(msgspec.Struct):
@@ -60,8 +62,8 @@ class Oracle:
         until_ns = FOREVER_NS
         if view.ends_us is not None:
             until_ns = now_ns + max(0, view.ends_us - wall_us) * 1000
-        elif view.created_us * 1000 - wall_us * 1000 + now_ns < self.deleted.get(view.pool_id, -1):
-            return  # the operator has asked for its end
+        elif now_ns < self.deleted.get(view.pool_id, -DELETION_NS) + DELETION_NS:
+            return  # the operator has asked for its end; it may be decided any moment
         resource = (view.resource_type, view.resource)
         spans = self.spans.setdefault(resource, [])
         for span in spans:
