@@ -12,6 +12,12 @@ from typing import Any
 
 import msgspec
 
+from nexus.core.effects import Effect
+from nexus.core.events import Event, MessageReceived
+from nexus.core.messages import GrantsRenewed, RecordsHeld
+from nexus.ownership.shard import DRAINING, SERVING
+from simulator.checkers.one_owner import holds
+from simulator.machine import Machine
 from simulator.scenario import Scenario, parse
 from simulator.world import Hooks, Result, World, build, run
 
@@ -43,7 +49,38 @@ class Mix(msgspec.Struct, frozen=True):
             if prepare is not None and phase == "safety":
                 prepare(world)
 
-        return run(build(self.scenario(), seed, mutant=mutant, hooks=Hooks(on_phase=on_phase)))
+        hooks = Hooks(on_phase=on_phase, on_event=one_holder)
+        return run(build(self.scenario(), seed, mutant=mutant, hooks=hooks))
+
+
+def one_holder(world: World, machine: Machine, event: Event, effects: tuple[Effect, ...]) -> None:
+    """Invariant 2, asked of all machines whenever one of them may have come to hold a shard.
+
+    Stricter than the checker of every world, and too dear for it: this one sees two processes of
+    one member, and holds that began without a renewal.
+    """
+    del effects
+    process = machine.process
+    if type(event) is not MessageReceived or process is None:
+        return
+    if not isinstance(event.message, GrantsRenewed | RecordsHeld):
+        return
+    fast = process.node.ctx.clocks.fast
+    for key, shard in process.node.owning.owned.items():
+        owner = shard.owner
+        if owner is None or owner.hold_until <= fast or owner.state not in (SERVING, DRAINING):
+            continue
+        for other in world.machines.values():
+            known = other.process.node.book.shard(key) if other.process is not None else None
+            if other is machine or known is None or known.owner is None:
+                continue
+            if holds(other, key, known.owner.grant.epoch):
+                world.violate(
+                    "one_holder",
+                    2,
+                    f"shard {key} is held by {machine.name} (epoch {owner.grant.epoch.counter}) "
+                    f"and by {other.name} (epoch {known.owner.grant.epoch.counter})",
+                )
 
 
 class Mutant:
@@ -56,7 +93,8 @@ class Mutant:
     place : the module or class whose attribute is replaced.
     function : name of the attribute.
     wrong : what stands in its place.
-    seed : a seed of the mix that catches it; None: none is known.
+    also : replaced together with it, where two rules stand in for each other and either alone is
+        enough: then each has a mutant of its own that is let off, and this one of both.
     """
 
     def __init__(
@@ -68,21 +106,19 @@ class Mutant:
         function: str,
         wrong: Any,
         mix: Mix,
-        seed: int | None = None,
+        also: tuple[tuple[Any, str, Any], ...] = (),
     ) -> None:
         self.name = name
         self.rule = rule
         self.breaks = breaks
-        self.place = place
-        self.function = function
-        self.wrong = wrong
         self.mix = mix
-        self.seed = seed
-        self._intact: Any = None
+        self.replacements = ((place, function, wrong), *also)
+        self._intact: list[Any] = []
 
     def __enter__(self) -> Mutant:
-        self._intact = vars(self.place)[self.function]
-        setattr(self.place, self.function, self.wrong)
+        for place, function, wrong in self.replacements:
+            self._intact.append(vars(place)[function])
+            setattr(place, function, wrong)
         return self
 
     def __exit__(
@@ -91,4 +127,6 @@ class Mutant:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        setattr(self.place, self.function, self._intact)
+        for (place, function, _), intact in zip(self.replacements, self._intact, strict=True):
+            setattr(place, function, intact)
+        self._intact.clear()

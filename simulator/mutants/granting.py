@@ -57,7 +57,7 @@ MUTANTS = (
         configuration,
         "r2_granted",
         anybody,
-        mixes.CUTS,
+        mixes.DISKS,
     ),
     Mutant(
         "promise-not-kept",
@@ -66,7 +66,7 @@ MUTANTS = (
         register,
         "r2_kept",
         always,
-        mixes.RIVALS,
+        mixes.PICKY,
     ),
     Mutant(
         "counter-may-repeat",
@@ -75,7 +75,7 @@ MUTANTS = (
         register,
         "r2_counter_grows",
         always,
-        mixes.RIVALS,
+        mixes.PICKY,
     ),
     Mutant(
         "ballot-without-incarnation",
@@ -93,7 +93,7 @@ MUTANTS = (
         register,
         "r3_at_accept",
         always,
-        mixes.DELAYS,
+        mixes.PICKY,
     ),
     Mutant(
         "no-timer-for-grants",
@@ -111,7 +111,7 @@ MUTANTS = (
         register,
         "r3_same_epoch",
         lambda voter, epoch: voter.grant is not None,
-        mixes.CUTS,
+        mixes.PICKY,
     ),
     Mutant(
         "marked-epoch-renewed",
@@ -120,7 +120,7 @@ MUTANTS = (
         register,
         "r3_may_renew",
         always,
-        mixes.CLONED_DISKS,
+        mixes.FENCED_RETURN,
     ),
     Mutant(
         "serves-unrenewed",
@@ -129,7 +129,7 @@ MUTANTS = (
         holding,
         "r4_first_hold",
         hold_from_winning,
-        mixes.DELAYS,
+        mixes.PICKY,
     ),
     Mutant(
         "expired-by-suspicion",

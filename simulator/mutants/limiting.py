@@ -109,7 +109,7 @@ MUTANTS = (
         records,
         "r10_reuse_at",
         reuse_without_cooldown,
-        mixes.LEASES,
+        mixes.RELEASES,
     ),
     Mutant(
         "release-without-cooldown",
@@ -118,7 +118,7 @@ MUTANTS = (
         records,
         "r10_reuse_after_release",
         lambda row, slow, cooldown_ns: slow,
-        mixes.LEASES,
+        mixes.RELEASES,
     ),
     Mutant(
         "blocking-shrinks",
@@ -136,7 +136,7 @@ MUTANTS = (
         records,
         "r10_release_frees",
         always,
-        mixes.LEASES,
+        mixes.RELEASES,
     ),
     Mutant(
         "pool-forgets",

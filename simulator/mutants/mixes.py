@@ -11,9 +11,11 @@ from typing import Any
 from simulator.mutants.base import Mix
 from simulator.mutants.scripts import (
     clones,
+    drifting_apart,
     edges_prove_disks,
     fenced_return,
     late_orders,
+    picky,
     shrinking,
     voters_change,
 )
@@ -130,10 +132,10 @@ DRIFT = mix(
     "drift",
     "clocks run 10 % fast or slow, within a bound of 10 %",
     [
-        each("drift", 6, for_s=[60, 240]),
-        each("partition", 5, for_s=[20, 60], shape="alone"),
+        each("partition", 5, for_s=[20, 60], shape="alone", on=["edge"]),
     ],
     cluster={"drift_ppm": 100_000, "drift_share": 1.0},
+    prepare=drifting_apart,
 )
 SLEEP = mix(
     "sleep",
@@ -240,8 +242,9 @@ LATE_ORDERS = mix(
     "late orders",
     "answers leave their process seconds after they were made",
     [],
-    workloads=[CROWD],
+    workloads=[{**CROWD, "subscribers": 7, "ttl_s": 10, "stay_s": [5, 20]}],
     prepare=late_orders,
+    checkers=("overlap", "one_owner"),
 )
 SLOW_DISKS = mix(
     "slow disks",
@@ -255,17 +258,16 @@ SLOW_DISKS = mix(
 SHRINKING = mix(
     "shrinking",
     "renewals shorten leases, and the holder does not hear of it",
-    [each("crash", 2, for_s=[0.1, 5])],
-    workloads=[CROWD],
+    [each("partition", 4, for_s=[21, 30], shape="alone")],
+    workloads=[{**CROWD, "subscribers": 7, "ttl_s": 10, "stay_s": [5, 20]}],
     prepare=shrinking,
 )
 REMADE = mix(
     "remade",
     "a pool is deleted and made again over the same range",
     [
-        each("recreate_pool", 4),
-        each("partition", 3, for_s=[5, 30], shape="alone"),
-        each("crash", 2, for_s=[0.1, 5]),
+        {"kind": "recreate_pool", "at_s": [30, 75, 115], "for_s": [0.5, 6]},
+        {"kind": "partition", "at_s": [22, 68, 108], "for_s": [15, 40], "on": ["edge-1"]},
     ],
 )
 DISKS_DRAINED = mix(
@@ -306,7 +308,35 @@ LOST_VOTERS = mix(
         each("partition", 5, for_s=[5, 40], shape="alone"),
     ],
 )
-CLONED_DISKS = FENCED_RETURN
+PICKY = mix(
+    "picky",
+    "paths treat one kind of message badly while owners are cut off",
+    [
+        each("partition", 5, for_s=[5, 30], shape="alone"),
+        each("crash", 2, for_s=[0.1, 5]),
+    ],
+    workloads=[{**CROWD, "ttl_s": 300}, {**LINES, "release": 0.0}],
+    prepare=picky,
+)
+RELEASES = mix(
+    "releases",
+    "permanent addresses are released and given again while owners are cut off and die",
+    [
+        each("partition", 8, for_s=[2, 25], shape="alone"),
+        each("crash", 5, for_s=[0.1, 5]),
+    ],
+    workloads=[
+        {
+            **CROWD,
+            "prefix": "line",
+            "subscribers": 10,
+            "permanent": 0.7,
+            "release": 1.0,
+            "stay_s": [2, 15],
+            "away_s": [12, 20],
+        }
+    ],
+)
 MIXES = {
     each.name: each
     for each in (
@@ -330,6 +360,8 @@ MIXES = {
         REMADE,
         DISKS_DRAINED,
         TWINS,
+        PICKY,
+        RELEASES,
         VOTERS,
         LOST_VOTERS,
     )

@@ -55,7 +55,7 @@ MUTANTS = (
         Context,
         "when_durable",
         at_once,
-        mixes.POWER,
+        mixes.CUTS,
     ),
     Mutant(
         "allocates-unheld",
@@ -64,7 +64,7 @@ MUTANTS = (
         holding,
         "r7_may_allocate",
         always,
-        mixes.CUTS,
+        mixes.DISKS,
     ),
     Mutant(
         "long-leases-unreplicated",
@@ -100,7 +100,7 @@ MUTANTS = (
         configuration,
         "r8_replicated",
         anybody,
-        mixes.LEASES,
+        mixes.PICKY,
     ),
     Mutant(
         "old-epoch-acknowledged",
@@ -109,7 +109,7 @@ MUTANTS = (
         register,
         "r8a_may_hold",
         lambda voter, epoch: voter.grant is not None,
-        mixes.LEASES,
+        mixes.PICKY,
     ),
     Mutant(
         "gaps-acknowledged",
@@ -118,7 +118,7 @@ MUTANTS = (
         register,
         "r8a_cumulative",
         everything_below,
-        mixes.LEASES,
+        mixes.PICKY,
     ),
     Mutant(
         "late-acknowledgement-counts",
@@ -127,7 +127,7 @@ MUTANTS = (
         holding,
         "r8b_counts",
         always,
-        mixes.LEASES,
+        mixes.PICKY,
     ),
     Mutant(
         "blocking-not-resent",
@@ -136,7 +136,7 @@ MUTANTS = (
         records,
         "r8b_blocked_in",
         blocked_only,
-        mixes.LEASES,
+        mixes.SHRINKING,
     ),
     Mutant(
         "retold-after-reboot",
@@ -163,7 +163,7 @@ MUTANTS = (
         register,
         "r8c_may_answer_read",
         always,
-        mixes.LEASES,
+        mixes.PICKY,
     ),
     Mutant(
         "one-voter-read",
@@ -172,7 +172,7 @@ MUTANTS = (
         configuration,
         "r8c_read",
         anybody,
-        mixes.LEASES,
+        mixes.PICKY,
     ),
     Mutant(
         "union-without-order",
@@ -181,7 +181,7 @@ MUTANTS = (
         records,
         "r8c_union",
         first_read,
-        mixes.LEASES,
+        mixes.PICKY,
     ),
     Mutant(
         "base-without-cooling",
@@ -190,7 +190,7 @@ MUTANTS = (
         records,
         "r8c_carried",
         open_only,
-        mixes.LEASES,
+        mixes.RELEASES,
     ),
     Mutant(
         "serves-before-base",
@@ -199,7 +199,7 @@ MUTANTS = (
         configuration,
         "r8c_base_replicated",
         always,
-        mixes.LEASES,
+        mixes.PICKY,
     ),
     Mutant(
         "dropped-before-base",
@@ -208,7 +208,7 @@ MUTANTS = (
         records,
         "r8c_may_drop",
         always,
-        mixes.LEASES,
+        mixes.PICKY,
     ),
     Mutant(
         "confirmed-from-memory",
@@ -217,7 +217,7 @@ MUTANTS = (
         holding,
         "r8d_confirmed",
         lambda begun_round, confirmed: frozenset(confirmed),
-        mixes.LEASES,
+        mixes.RELEASES,
     ),
     Mutant(
         "order-by-seq-alone",
@@ -235,6 +235,6 @@ MUTANTS = (
         records,
         "r18_below_floor",
         never,
-        mixes.LEASES,
+        mixes.PICKY,
     ),
 )

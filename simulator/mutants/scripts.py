@@ -218,3 +218,81 @@ def _change(world: World, by: str, voters: tuple[str, ...]) -> None:
     except NexusError:
         return
     machine.request(DeadlineReached())
+
+
+def drifting_apart(world: World) -> None:
+    """Edges' clocks are as slow as the bound allows, cores' as fast."""
+    bound_ppb = world.scenario.cluster.drift_ppm * 1_000
+    for machine in world.machines.values():
+        machine.clock.set_rate(-bound_ppb if machine.role == "edge" else bound_ppb)
+
+
+# --- paths that pick -----------------------------------------------------------------------------
+
+PICKED = (
+    ("RenewGrants",),
+    ("GrantsRenewed",),
+    ("PushRecords",),
+    ("RecordsHeld",),
+    ("ShardsPromised", "ShardsAccepted"),
+    ("PrepareShards", "AcceptShards"),
+    ("AcceptShards",),
+    ("ReadShards", "ShardsRead"),
+    ("ReleaseShards", "ShardsReleased"),
+    ("RowsSpread", "DigestSpread", "RowsWanted"),
+    ("Decided", "DecidePrepare", "DecideAccept"),
+)
+
+
+class Pick(msgspec.Struct, frozen=True):
+    """Messages of some kinds, to or from one member, are late or lost for a while."""
+
+    kinds: tuple[str, ...]
+    member: str
+    outward: bool
+    from_ns: int
+    until_ns: int
+    lost: float
+    late_ns_max: int
+
+
+def picky(world: World) -> None:
+    """Paths that treat one kind of message badly: no rule forbids it."""
+    rng = world.rng("script", "picky")
+    names = world.network.names
+    picks = []
+    for second in times(world, rng, 30, spare_s=10):
+        from_ns = seconds_to_ns(second)
+        picks.append(
+            Pick(
+                rng.choice(PICKED),
+                rng.choice(names),
+                rng.random() < 0.5,
+                from_ns,
+                from_ns + seconds_to_ns(rng.uniform(2, 30)),
+                rng.choice((0.0, 0.5, 1.0)),
+                seconds_to_ns(rng.choice((1.5, 8, 25))),
+            )
+        )
+    _pick(world, picks, rng)
+
+
+def _pick(world: World, picks: list[Pick], rng: Random) -> None:
+    network, env = world.network, world.env
+    send = network.send
+
+    def picking(source: str, target: str, message: Any) -> None:
+        now = env.now_ns
+        kind = type(message).__name__
+        for pick in picks:
+            if pick.from_ns <= now < pick.until_ns and kind in pick.kinds:
+                if pick.member != (source if pick.outward else target):
+                    continue
+                if rng.random() < pick.lost:
+                    return
+                late = int(rng.random() * pick.late_ns_max)
+                env.call_later(late, lambda _: send(source, target, message), None)
+                return
+        send(source, target, message)
+
+    setattr(network, "send", picking)  # noqa: B010 - a method of this one network
