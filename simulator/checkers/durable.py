@@ -26,16 +26,21 @@ class Durable(Checker):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
+        self._released: dict[Name, int] = {}
         self.live: dict[Name, tuple[AllocationView, int | None]] = {}
         """(pool, subscriber) -> what was told last, and the true instant of its end."""
 
     def asked(self, name: str, request: Any) -> None:
         if isinstance(request, Release):
-            self.live.pop((request.pool_id or "", request.subscriber_id), None)
+            place = (request.pool_id or "", request.subscriber_id)
+            self.live.pop(place, None)
+            self._released[place] = self.world.env.now_ns
 
     def told(
         self, machine: Machine, request: Any, view: AllocationView, reading: Instant, asked_ns: int
     ) -> None:
+        if self._released.get((view.pool_id, view.subscriber_id), -1) >= asked_ns:
+            return  # it released after it had asked: this answer finds nobody
         end = None
         if view.ends_us is not None:
             end = self.world.env.now_ns + view.ends_us * NS_PER_US - reading.wall_ns

@@ -21,7 +21,9 @@ class Link(Fault, kw_only=True):
     def aim(self, layout: Layout, rng: Random) -> Aim:
         links = sorted(tuple(sorted(edge)) for edge in layout.graph.edges)
         if self.on:
-            links = [link for link in links if set(link) & set(self.on)] or links
+            # Both ends named: that link; one end named: any link of it.
+            exact = [link for link in links if set(link) == set(self.on)]
+            links = exact or [link for link in links if set(link) & set(self.on)] or links
         one, other = rng.choice(links)
         return {"one": one, "other": other}
 

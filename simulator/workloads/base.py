@@ -18,7 +18,7 @@ from nexus.core.operations.release import Release
 from nexus.core.operations.renew import Renew
 from nexus.errors import NexusError
 from nexus.model.time import NS_PER_S, seconds_to_ns
-from nexus.model.views import AllocationView
+from nexus.model.views import AllocationView, Done
 from simulator.calls import Answer
 from simulator.oracle import resource_of, told_on_machine
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from simulator.world import World
 
 RETRY_S = (1.0, 8.0)
+UNSURE_S = 40.0
+"""How long a careful subscriber waits before it asks again what became of its release."""
 Range = tuple[float, float]
 
 
@@ -56,6 +58,8 @@ class Workload(msgspec.Struct, kw_only=True):
     away_s: Range = (5, 200)
     release: float = 0.5
     """Leaving politely; the others just go silent and use their lease to its end."""
+    careful: float = 1.0
+    """After a release whose outcome is unknown it asks again, and waits, before it comes back."""
     roam: float = 0.0
     """The next login is at another home."""
     twice: float = 0.0
@@ -122,6 +126,7 @@ class Agent:
         odds = (workload.permanent, workload.sticky)
         draw = rng.random()
         self.alloc_type = kinds[0 if draw < odds[0] else 1 if draw < sum(odds) else 2]
+        self.careful = rng.random() < workload.careful
         self.until_ns = 0
 
     # --- coming and going --------------------------------------------------------------------
@@ -151,9 +156,23 @@ class Agent:
         self.stint += 1
         if self.resource is not None and rng.random() < workload.release:
             self.world.oracle.stop(self.resource, self.name)
-            self.world.call(self.home, Release(self.name, workload.pool), _nobody)
             self.resource = None
+            self._release()
+            if self.careful:
+                return
         self._later(rng.uniform(*workload.away_s), self.login)
+
+    def _release(self, _: Any = None) -> None:
+        self.world.call(self.home, Release(self.name, self.workload.pool), self._released)
+
+    def _released(self, answer: Answer) -> None:
+        if not self.careful:
+            return
+        result = answer.result
+        if isinstance(result, Done) or (isinstance(result, NexusError) and result.definite):
+            self._later(self.rng.uniform(*self.workload.away_s), self.login)
+        else:
+            self._later(UNSURE_S, self._release)
 
     # --- asking ------------------------------------------------------------------------------
 
@@ -241,7 +260,3 @@ class Agent:
 
     def _later(self, delay_s: float, step: Any, argument: Any = None) -> None:
         self.world.env.call_later(max(1, seconds_to_ns(delay_s)), step, argument)
-
-
-def _nobody(_: Answer) -> None:
-    """Nobody waits for this answer."""
