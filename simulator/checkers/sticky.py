@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nexus.model.time import Instant
 from nexus.model.views import AllocationView
-from nexus.ownership.shard import CLOSED, FLAG_CLAIM, SERVING
+from nexus.ownership.shard import CLOSED, SERVING, Row
 from simulator.checkers.base import Checker
 
 if TYPE_CHECKING:
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class Sticky(Checker):
-    """A claim that stood and was passed over."""
+    """A claim that stood and was passed over by the member that keeps it.
+
+    Only the newest counts: a subscriber that got something else since has claimed that instead.
+    """
 
     name = "sticky"
     invariant = 9
@@ -52,8 +55,25 @@ class Sticky(Checker):
         row = shard.rows.get(index)
         if shard.owner is None or shard.owner.state != SERVING or row is None:
             return
-        if row.length == CLOSED and row.subscriber == view.subscriber_id and row.flags & FLAG_CLAIM:
-            self.violate(
-                f"{view.subscriber_id} has a claim to {before} at {machine.name} and was given "
-                f"{view.resource} by it"
-            )
+        if row.length == CLOSED and row.subscriber == view.subscriber_id:
+            newest = max(each.created_us for each in self._rows(view, but=view.resource))
+            if row.created_us == newest:
+                self.violate(
+                    f"{view.subscriber_id} has a claim to {before} at {machine.name} and was "
+                    f"given {view.resource} by it"
+                )
+
+    def _rows(self, view: AllocationView, but: str) -> list[Row]:
+        """Every row of the subscriber anywhere but at one resource."""
+        found: list[Row] = []
+        for machine in self.world.machines.values():
+            node = machine.process.node if machine.process is not None else None
+            pool = node.book.by_id.get(view.pool_id) if node is not None else None
+            if pool is not None:
+                index = pool.geometry.parse(but)
+                found += [
+                    row
+                    for row in pool.rows_after(-1)
+                    if row.subscriber == view.subscriber_id and row.index != index
+                ]
+        return found

@@ -236,7 +236,7 @@ def claim_passed_over(world: World) -> None:
     sticky = checker(world, "sticky")
     view = view_of(world, alloc_type="sticky", created=True)
     spare = next(index for index in range(shard.start, shard.stop) if pool.row_at(index) is None)
-    claim = Row(spare, row.subscriber, row.epoch, 1, 2, 1, 60, 0, 0, 0, flags=FLAG_CLAIM)
+    claim = Row(spare, row.subscriber, row.epoch, 1, 2, 1, 60, 0, 0, 1, flags=FLAG_CLAIM)
     shard.rows.put(claim)
     sticky.had["p1", row.subscriber] = pool.geometry.format(spare)
     tell(world, "sticky", view)
