@@ -16,6 +16,7 @@ from nexus.core.members import Members
 from nexus.core.owning import Owning
 from nexus.core.placement import Placement
 from nexus.core.telling import Telling
+from nexus.core.tickets import Tickets
 
 
 class Call(msgspec.Struct, gc=False):
@@ -48,6 +49,7 @@ class Services(Protocol):
     owning: Owning
     placement: Placement
     history: History
+    tickets: Tickets
     lost_peers: dict[str, None]
     """Members that the transport lost, or that did not answer; a hint (R13)."""
 

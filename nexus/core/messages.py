@@ -398,11 +398,16 @@ class Forward(_Message, frozen=True):
 
 
 class Forwarded(_Message, frozen=True):
-    """The answer: a view or a refusal; ``session`` is that of the process which asked."""
+    """The answer: a view or a refusal; ``session`` is that of the process which asked.
+
+    ``wall_us`` is the sender's wall clock: stamps in the view are told by it, and the receiver
+    turns them into what is left of a duration (R11).
+    """
 
     forward_no: int
     session: Session
     answer: Wrapped
+    wall_us: int
 
 
 class LifeSign(_Message, frozen=True):

@@ -46,6 +46,7 @@ from nexus.core.restore import Remembered, Restorer
 from nexus.core.snapshots import snapshot_entries
 from nexus.core.spread import Spread
 from nexus.core.telling import Telling
+from nexus.core.tickets import Tickets
 from nexus.core.timers import NEVER
 from nexus.core.voters import Voters
 from nexus.core.voting import Voting
@@ -89,6 +90,7 @@ class NexusNode:
         self.book = PoolBook()
         self.members = Members()
         self.history = History()
+        self.tickets = Tickets(ctx)
         self.catalog = Catalog(ctx, self.book, self.members)
         self.telling = Telling(ctx, self.history)
         self.leasing = Leasing(ctx, self.book, self.telling, self.history)

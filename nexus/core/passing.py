@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
+import msgspec
+
 from nexus.core.calls import Call, Services
 from nexus.core.messages import Forward, Forwarded
+from nexus.core.operations.release import Release
 from nexus.core.wrapping import unwrap_answer, unwrap_request, wrap
 from nexus.errors import NexusError
-from nexus.model.time import NS_PER_MS
+from nexus.model.time import NS_PER_MS, NS_PER_US, US_PER_S
+from nexus.model.views import AllocationView, ReleaseTicket
+from nexus.ownership import clocks
 
 WAITING_MAX = 10_000
 """Calls that wait for a grant; more are refused."""
@@ -18,13 +23,33 @@ RENEW_APART_NS = 100 * NS_PER_MS
 """Somebody waits for a hold: a renewal is sent at once, but not more often than this."""
 
 
+CLOCKS_AGREE_US = US_PER_S
+"""Wall clocks of two members this close are one; R10's `ack_limit` and cooldown cover it."""
+
+
+class _Passed(msgspec.Struct, frozen=True, gc=False):
+    """A call that went to another member."""
+
+    call: Call
+    due_ns: int
+    to: str
+    sent_fast: int
+
+
+def _unreleased() -> NexusError:
+    """A release that was not carried out and will not be."""
+    return NexusError(
+        "owner_unreachable", "the owner did not take the release in time", retry_after_s=2
+    )
+
+
 class Passing:
     """Waiting and forwarded calls of one node."""
 
     def __init__(self, node: Services) -> None:
         self.node = node
         self.waiting: deque[Call] = deque()
-        self.forwards: dict[int, tuple[Call, int, str]] = {}
+        self.forwards: dict[int, _Passed] = {}
         self.forward_no = 0
         self.renewed_ns = -(1 << 62)
 
@@ -82,8 +107,12 @@ class Passing:
             raise NexusError("rate_limited", "too many calls are under way", retry_after_s=1)
         ctx = self.node.ctx
         self.forward_no += 1
-        due = ctx.now.mono_ns + 2 * ctx.config.quorum_wait_ns
-        self.forwards[self.forward_no] = (call, due, to)
+        wait_ns = 2 * ctx.config.quorum_wait_ns
+        if isinstance(call.request, Release) and call.request.ticket is not None:
+            # What is said of it is said when the ticket has run out at the owner.
+            wait_ns = clocks.stretched_ns(ctx.config.ack_limit_ns, ctx.config.drift_ppm)
+        due = ctx.now.mono_ns + wait_ns
+        self.forwards[self.forward_no] = _Passed(call, due, to, ctx.clocks.fast)
         ctx.timers.set_earlier("forwards", due)
         request = wrap(call.request)
         visited = (*call.visited, ctx.me)
@@ -122,24 +151,66 @@ class Passing:
     def pass_back(self, origin: Any, result: Any) -> None:
         """An answer for another member's caller, once everything so far is on disk."""
         member, number, session = origin
-        self.node.ctx.send(member, Forwarded(number, session, wrap(result)))
+        ctx = self.node.ctx
+        ctx.send(member, Forwarded(number, session, wrap(result), ctx.now.wall_us))
 
     def on_forwarded(self, message: Forwarded) -> None:
         """The answer to a call that was passed on, if this process passed it."""
         if message.session != self.node.ctx.config.session:
             return
-        waiting = self.forwards.pop(message.forward_no, None)
-        if waiting is not None:
-            self.node.answer(waiting[0], unwrap_answer(message.answer))
+        passed = self.forwards.pop(message.forward_no, None)
+        if passed is None:
+            return
+        call = passed.call
+        answer = unwrap_answer(message.answer)
+        if isinstance(answer, ReleaseTicket) and call.origin is None:
+            self._use_ticket(passed, answer)
+            return
+        if isinstance(answer, AllocationView):
+            answer = self._redated(answer, message.wall_us, passed.sent_fast)
+        self.node.answer(call, answer)
+
+    def _use_ticket(self, passed: _Passed, ticket: ReleaseTicket) -> None:
+        """Ask for the release of exactly this record; a second ticket means that it was renewed."""
+        call = passed.call
+        request = call.request
+        if not isinstance(request, Release) or request.ticket is not None:
+            self.node.answer(call, _unreleased())
+            return
+        call.request = msgspec.structs.replace(request, ticket=(ticket.epoch, ticket.seq))
+        self.forward(passed.to, call)
+
+    def _redated(self, view: AllocationView, wall_us: int, sent_fast: int) -> AllocationView:
+        """An owner's wall-clock stamps as this member's clock has them (R11).
+
+        What is left of a lease is counted from when the call left here: rather too short.  Where
+        the two clocks agree the owner's stamp stands, so that it reads the same everywhere.
+        """
+        ctx = self.node.ctx
+        if abs(ctx.now.wall_us - wall_us) < CLOCKS_AGREE_US:
+            return view
+        left_us = ctx.now.wall_us - (ctx.clocks.fast - sent_fast) // NS_PER_US
+        apart_us = left_us - wall_us
+
+        def here(at_us: int | None) -> int | None:
+            return None if at_us is None else at_us + apart_us
+
+        return msgspec.structs.replace(
+            view, ends_us=here(view.ends_us), not_after_us=here(view.not_after_us)
+        )
 
     def expire_forwards(self) -> None:
         """Members that were asked did not answer in time; what they did is not known."""
         now = self.node.ctx.now.mono_ns
-        for number in [number for number, (_, due, _) in self.forwards.items() if due <= now]:
-            call, _, silent = self.forwards.pop(number)
-            self.node.lost_peers[silent] = None  # until it is heard again
+        for number in [number for number, one in self.forwards.items() if one.due_ns <= now]:
+            passed = self.forwards.pop(number)
+            self.node.lost_peers[passed.to] = None  # until it is heard again
+            request = passed.call.request
+            if isinstance(request, Release) and request.ticket is None:
+                self.node.answer(passed.call, _unreleased())
+                continue
             self.node.answer(
-                call,
+                passed.call,
                 NexusError(
                     "owner_unreachable",
                     "the member that may answer did not, in time",
@@ -148,5 +219,5 @@ class Passing:
                 ),
             )
         if self.forwards:
-            first = min(due for _, due, _ in self.forwards.values())
+            first = min(one.due_ns for one in self.forwards.values())
             self.node.ctx.timers.set_earlier("forwards", first)

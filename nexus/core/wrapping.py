@@ -17,7 +17,7 @@ from nexus.core.operations.read_allocations import GetAllocation
 from nexus.core.operations.release import Release
 from nexus.core.operations.renew import Renew
 from nexus.errors import REGISTRY, NexusError
-from nexus.model.views import AllocationView, Done
+from nexus.model.views import AllocationView, Done, ReleaseTicket
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -33,7 +33,9 @@ class Refusal(msgspec.Struct, frozen=True):
 REQUESTS: dict[str, type] = {
     kind.__name__: kind for kind in (Allocate, Renew, Release, GetAllocation, ConfirmRetired)
 }
-ANSWERS: dict[str, type] = {kind.__name__: kind for kind in (AllocationView, Done, Refusal)}
+ANSWERS: dict[str, type] = {
+    kind.__name__: kind for kind in (AllocationView, Done, Refusal, ReleaseTicket)
+}
 
 _encode = msgspec.msgpack.Encoder().encode
 _decoders: dict[str, msgspec.msgpack.Decoder[Any]] = {

@@ -177,6 +177,13 @@ class ReadyView(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()
 
 
+class ReleaseTicket(msgspec.Struct, frozen=True, gc=False):
+    """Between members: the record that a release would end, see `nexus.core.tickets`."""
+
+    epoch: int
+    seq: int
+
+
 class Done(msgspec.Struct, frozen=True, gc=False):
     """Success without an object (204)."""
 

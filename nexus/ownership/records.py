@@ -125,6 +125,11 @@ def r10_release_frees(row: Row, commit_seq: int) -> bool:
     return row.seq <= commit_seq
 
 
+def r8d_release_names(row: Row, ticket: tuple[int, int], age_ns: int, ack_limit_ns: int) -> bool:
+    """A release that was passed on names the record that it ends, and is not late."""
+    return (row.epoch, row.seq) == ticket and age_ns <= ack_limit_ns
+
+
 def r17_newer(epoch: int, seq: int, length: int, than: Row) -> bool:
     """The order of a resource's elements: the join keeps the highest."""
     return (epoch, seq, length) > (than.epoch, than.seq, than.length)

@@ -30,8 +30,6 @@ from nexus.ownership.shard import (
 BATCH_MAX = 1_000
 VISITS_MAX = 16
 """Members that are asked for a free unit at most, one after the other."""
-VISITS_MAX = 16
-"""Members that are asked for a free unit at most, one after the other."""
 
 
 class Allocate(msgspec.Struct, frozen=True, gc=False):

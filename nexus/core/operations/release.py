@@ -13,6 +13,8 @@ class Release(msgspec.Struct, frozen=True, gc=False):
 
     subscriber_id: str
     pool_id: str | None = None
+    ticket: tuple[int, int] | None = None
+    """(epoch, seq) of the record to end; only between members, see `nexus.core.tickets`."""
 
 
 def run(node: Services, request: Release, call: Call) -> None:
@@ -20,6 +22,9 @@ def run(node: Services, request: Release, call: Call) -> None:
     refuse_writes(node)
     pool, row = find_row(node, request.subscriber_id, request.pool_id)
     if not owner_of_row(node, pool, row, call):
+        return
+    if call.origin is not None and not node.tickets.admits(pool, row, request.ticket):
+        node.answer(call, node.tickets.issue(pool, row))
         return
     pending = node.leasing.release(call.reply_to, pool, row, call.cause_id, call.actor)
     pending.origin = call.origin

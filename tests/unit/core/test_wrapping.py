@@ -19,14 +19,14 @@ VIEW = AllocationView("p", "a", "10.0.0.1", "ipv4", "session", 3, 17, ends_us=18
 
 @pytest.mark.parametrize("request_", [Allocate("p", "a", ttl_s=60), Renew("a", "p")])
 def test_a_request_passes_the_codec_with_its_type(request_):
-    message = Forward(1, Session(2, 3), wrap(request_), "cause", "actor", 1)
+    message = Forward(1, Session(2, 3), wrap(request_), "cause", "actor", ("n1",))
     received = codec.decode_message(codec.encode_message(message))
     assert unwrap_request(received.request) == request_
 
 
 @pytest.mark.parametrize("answer", [VIEW, Done(("note",))])
 def test_an_answer_passes_the_codec_with_its_type(answer):
-    message = Forwarded(1, Session(2, 3), wrap(answer))
+    message = Forwarded(1, Session(2, 3), wrap(answer), 4)
     received = codec.decode_message(codec.encode_message(message))
     assert unwrap_answer(received.answer) == answer
 
