@@ -200,15 +200,8 @@ class Restorer:
             owner.state = RESUMED.get(entry.state, entry.state)
             counter = entry.grant.epoch.counter
             drop_below(self.book.by_no[key[0]], shard, 0 if entry.state == READING else counter)
-            # The highest seq of any epoch: a seq that is skipped costs nothing.
-            owner.seq = owner.durable_seq = owner.sent_floor = max(
-                owner.base_end,
-                shard.have_seq if shard.have_epoch == counter else 0,
-                shard.top_seq,
-            )
-            if shard.voter.epoch == entry.grant.epoch:
-                owner.acked[me] = shard.voter.acked_seq = max(shard.voter.acked_seq, owner.seq)
-                owner.commit_seq = shard.voter.commit_seq
+            if owner.state != READING:  # a reader has written nothing under its epoch yet
+                resume_seqs(shard, owner, me)
             shard.owner = owner
             shard.known_owner = me
             owners.append(owner)
@@ -223,6 +216,20 @@ RESUMED = {"serving": RENEWING, "draining": RENEWING, BASING: BASING, READING: R
 """A state on disk -> the state after a restart; nothing is served before a fresh renewal."""
 RESUMED[DRAINING] = RENEWING
 RESUMED[SEALED] = SEALED
+
+
+def resume_seqs(shard: Shard, owner: OwnerShard, me: str) -> None:
+    """Where an owner's records go on after a restart; everything read from the log is durable."""
+    counter = owner.grant.epoch.counter
+    # The highest seq of any epoch: a seq that is skipped costs nothing.
+    owner.seq = owner.durable_seq = owner.sent_floor = max(
+        owner.base_end,
+        shard.have_seq if shard.have_epoch == counter else 0,
+        shard.top_seq,
+    )
+    if shard.voter.epoch == owner.grant.epoch:
+        owner.acked[me] = shard.voter.acked_seq = max(shard.voter.acked_seq, owner.seq)
+        owner.commit_seq = shard.voter.commit_seq
 
 
 def drop_below(pool: PoolState, shard: Shard, floor: int) -> None:
