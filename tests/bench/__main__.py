@@ -36,6 +36,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="order of the cells")
     parser.add_argument("--only", default="", help="engine, http, million; separated by commas")
     parser.add_argument("--folder", type=Path, help="where servers keep their data (a real disk)")
+    parser.add_argument(
+        "--no-gate", action="store_true", help="keep samples taken beside busy neighbours (marked)"
+    )
     parser.add_argument("--out", type=Path, help="markdown file to write as well")
     return parser.parse_args(arguments)
 
@@ -46,7 +49,9 @@ def main(arguments: list[str]) -> int:
     rng = Random(options.seed)
     sections: dict[str, Callable[[Path], str]] = {
         "engine": lambda _folder: engine.report(options.rounds, rng),
-        "http": lambda folder: over_http.report(folder, options.rounds, options.seconds, rng),
+        "http": lambda folder: over_http.report(
+            folder, options.rounds, options.seconds, rng, gate=not options.no_gate
+        ),
         "million": lambda folder: million.report(folder, options.rounds, options.count),
     }
     wanted = [name for name in options.only.split(",") if name] or list(sections)

@@ -240,7 +240,7 @@ def free_map_pairs(fill: float, pairs: int) -> float:
 
 def _cell(name: str, pairs: int, seconds: Callable[[], float]) -> Cell:
     """Operations a second; an allocate and a release are two."""
-    return Cell(name, "ops/s", lambda: 2 * pairs / seconds())
+    return Cell(name, "ops/s", lambda: 2 * pairs / seconds(), retries_max=1)
 
 
 def report(rounds: int, rng: Random) -> str:
