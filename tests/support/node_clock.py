@@ -59,4 +59,4 @@ class NodeClock:
     def reboot(self) -> None:
         """The machine starts anew."""
         self.read()
-        self.mono_ns = self.boot_ns = NS_PER_S
+        self.mono_ns = self.boot_ns = NS_PER_S // 1000
