@@ -22,6 +22,8 @@ class Partition(Fault, kw_only=True):
     kind: str = "partition"
     shape: str = ""
     """One of `SHAPES`; empty: drawn."""
+    between: tuple[str, ...] = ()
+    """The other side, by name or role; empty: everybody else."""
 
     def aim(self, layout: Layout, rng: Random) -> Aim:
         names = layout.names()
@@ -34,7 +36,11 @@ class Partition(Fault, kw_only=True):
             side = rng.sample(names, len(names) // 2)
         else:
             side = rng.sample(names, rng.randrange(len(names) + 1))
-        return {"shape": shape, "side": sorted(side)}
+        aim: Aim = {"shape": shape, "side": sorted(side)}
+        if self.between:
+            members = layout.members
+            aim["other"] = [m.name for m in members if {m.name, m.role} & {*self.between}]
+        return aim
 
     def begin(self, world: World, aim: Aim) -> Any:
         return world.network.worsen(Worsening(cut=True), _pairs(world.network.names, aim))
@@ -55,7 +61,8 @@ def _pairs(names: list[str], aim: Aim) -> Pairs:
             for to, other in enumerate(names)
             if min((at - to) % count, (to - at) % count) > reach
         ]
-    out = [(one, other) for one in names for other in names if one in side and other not in side]
+    far = aim.get("other", [name for name in names if name not in side])
+    out = [(one, other) for one in names for other in far if one in side and other not in side]
     if aim["shape"] == "asymmetric":
         return out
     return out + [(other, one) for one, other in out]
