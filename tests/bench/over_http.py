@@ -102,7 +102,9 @@ def report(folder: Path, rounds: int, seconds: float, rng: Random, *, gate: bool
         port, pid = daemon.http_port, daemon.process.pid
         singles: dict[int, Cell] = {}
         for count in CONNECTIONS:
-            sample = partial(generators.single_posts, folder, port, count, seconds)
+            sample: Callable[[], float] = partial(
+                generators.single_posts, folder, port, count, seconds
+            )
             ours = singles[count] = plan.cell(
                 f"durable POST, {count} connections", "/s", pid, sample
             )
