@@ -15,7 +15,7 @@ from nexus.config.schema import ServeConfig
 from nexus.core.config import NodeConfig
 from nexus.core.node import NexusNode
 from nexus.core.observed import Observed
-from nexus.driver.ports import Node, Restored
+from nexus.driver.ports import Node, Restored, StoreDamagedError
 from nexus.ownership.values import Session
 from nexus.runtime.clock import RealClock, boot_id
 from nexus.runtime.identity import INCARNATION_BITS, Identity
@@ -57,13 +57,23 @@ def node_config(config: ServeConfig, identity: Identity) -> NodeConfig:
 
 
 def make_node(config: ServeConfig, identity: Identity, restored: Restored) -> Made:
-    """Restore the node from what the store holds; takes as long as there is to read."""
-    node = NexusNode(
-        node_config(config, identity),
-        rng=Random(secrets.randbits(64)),
-        now=RealClock().read(),
-        restored=map(codec.decode_entry, chain(restored.snapshot, restored.entries)),
-    )
+    """Restore the node from what the store holds; takes as long as there is to read.
+
+    Raises
+    ------
+    StoreDamagedError : an entry whose checksum is right is none that this version knows.
+    """
+    try:
+        node = NexusNode(
+            node_config(config, identity),
+            rng=Random(secrets.randbits(64)),
+            now=RealClock().read(),
+            restored=map(codec.decode_entry, chain(restored.snapshot, restored.entries)),
+        )
+    except codec.EntryError as problem:
+        raise StoreDamagedError(
+            f"data path {config.data_path}: {problem}; it was written by another version of Nexus"
+        ) from problem
     return Made(
         node=node,
         encode=codec.encode_entry,
