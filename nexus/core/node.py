@@ -43,6 +43,7 @@ from nexus.core.owning import Owning
 from nexus.core.passing import Passing
 from nexus.core.placement import Placement
 from nexus.core.restore import Remembered, Restorer
+from nexus.core.retiring import Retiring
 from nexus.core.snapshots import snapshot_entries
 from nexus.core.spread import Spread
 from nexus.core.telling import Telling
@@ -101,6 +102,7 @@ class NexusNode:
         self.decisions = Decisions(ctx, self.catalog.execute)
         self.joining = Joining(ctx, self.members, self.campaigns, self.decisions)
         self.spread = Spread(ctx, self.book, self.members, self.catalog, self.decisions)
+        self.retiring = Retiring(ctx, self.book)
         self.voters = Voters(ctx, self.book, self.decisions)
         self.passing = Passing(self)
         self.lost_peers: dict[str, None] = {}
@@ -354,6 +356,7 @@ class NexusNode:
         """Rows of others end and cool here as well; looked at within a second."""
         soon = self.ctx.now.mono_ns + NS_PER_S
         self.leasing.next_due_ns = min(self.leasing.next_due_ns, soon)
+        self.retiring.look()
 
     def _receive_fact(self, sender: str, message: Any) -> None:
         """Messages that decide or spread facts."""

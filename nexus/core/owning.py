@@ -16,6 +16,7 @@ from nexus.core.context import Context
 from nexus.core.entries import OwnerWritten
 from nexus.core.leasing import Leasing
 from nexus.core.messages import (
+    AcceptShards,
     ChallengeAnswered,
     GrantsRenewed,
     Push,
@@ -164,7 +165,7 @@ class Owning:
         config = self.ctx.configuration
         for key, epoch in sent_round.grants.items():
             if key in refused:
-                self._renewal_refused(key, epoch, *refused[key])
+                self._renewal_refused(sender, key, epoch, *refused[key])
                 continue
             voters = sent_round.voters[key]
             register.r2_count(voters, sender, None, config.voters)
@@ -194,7 +195,9 @@ class Owning:
             self.leasing.late_rows(self.book.by_no[shard.pool_no], shard)
             self.woken = True
 
-    def _renewal_refused(self, key: Key, epoch: Ballot, reason: str, ballot: Ballot) -> None:
+    def _renewal_refused(
+        self, sender: str, key: Key, epoch: Ballot, reason: str, ballot: Ballot
+    ) -> None:
         shard = self.owned.get(key)
         owner = shard.owner if shard is not None else None
         if shard is None or owner is None or owner.grant.epoch != epoch:
@@ -204,9 +207,19 @@ class Owning:
         elif reason == register.REFUSED_MARK:
             if owner.state != SEALED:
                 self.drop(shard, "marked")
+        elif reason == register.REFUSED_EPOCH and ballot <= epoch:
+            self._offer_again(sender, key, owner)
         elif ballot > epoch and owner.refused_at is None:
             owner.refused_at = self.ctx.clocks.fast
             self.campaigns.counter = max(self.campaigns.counter, ballot.counter)
+
+    def _offer_again(self, voter: str, key: Key, owner: OwnerShard) -> None:
+        """A voter missed our grant and holds nothing for us: it may accept late (R3 is asked)."""
+        grant = owner.grant
+        if owner.quarantine_until is not None:
+            grant = msgspec.structs.replace(grant, quarantine=True)
+        number = self.ctx.configuration.number
+        self.ctx.send(voter, AcceptShards(number, grant.epoch, ((key, grant),)))
 
     def stop_all(self) -> None:
         """R22: a newer session of this member lives; this one holds nothing any more."""

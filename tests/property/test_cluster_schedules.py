@@ -62,3 +62,8 @@ def test_edges_own_and_cores_vote(seed):
 @pytest.mark.parametrize("seed", range(4))
 def test_one_core_votes_for_its_edges(seed):
     swarm(seed, ("core", "edge", "edge"), edge_horizon_ns=30_000_000_000)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_voters_change_under_a_swarm_of_faults(seed):
+    swarm(seed, ("core",) * 5, ("voters",) * 4)

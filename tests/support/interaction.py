@@ -111,7 +111,7 @@ class Interpreter:
         self.noted = len(self.cluster.trace)
         for note in notes:
             text = note[9:]
-            if " audit ALLOCATION" not in text:
+            if " audit ALLOCATION" not in text or "RETIRED" in text:
                 self.out.append(text)
 
     def _late_answers(self) -> None:

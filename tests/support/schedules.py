@@ -216,8 +216,14 @@ class Schedule:
         for name in cluster.members:
             cluster.judge(name, "online")
         cluster.run(seconds * NS_PER_S)
+        # Leases end and empty shards move at any time: a moment of rest has to come, not this one.
+        cluster.run_until(self.rests, 60 * NS_PER_S)
         cluster.check()
         assert not cluster.differences(), "\n".join(cluster.differences())
+
+    def rests(self) -> bool:
+        """One view, and every shard is served."""
+        return not self.unserved() and not self.cluster.differences()
 
     def unserved(self) -> list[str]:
         """Shards that nobody serves."""
