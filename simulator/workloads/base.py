@@ -59,7 +59,8 @@ class Workload(msgspec.Struct, kw_only=True):
     release: float = 0.5
     """Leaving politely; the others just go silent and use their lease to its end."""
     careful: float = 1.0
-    """After a release whose outcome is unknown it asks again, and waits, before it comes back."""
+    """After a release whose outcome is unknown it asks again, and waits, before it comes back;
+    the others come back whatever they were answered."""
     roam: float = 0.0
     """The next login is at another home."""
     twice: float = 0.0
@@ -158,18 +159,16 @@ class Agent:
             self.world.oracle.stop(self.resource, self.name)
             self.resource = None
             self._release()
-            if self.careful:
-                return
+            return
         self._later(rng.uniform(*workload.away_s), self.login)
 
     def _release(self, _: Any = None) -> None:
         self.world.call(self.home, Release(self.name, self.workload.pool), self._released)
 
     def _released(self, answer: Answer) -> None:
-        if not self.careful:
-            return
         result = answer.result
-        if isinstance(result, Done) or (isinstance(result, NexusError) and result.definite):
+        sure = isinstance(result, Done) or (isinstance(result, NexusError) and result.definite)
+        if sure or not self.careful:
             self._later(self.rng.uniform(*self.workload.away_s), self.login)
         else:
             self._later(UNSURE_S, self._release)
