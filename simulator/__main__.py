@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from simulator import folder as folders
 from simulator.api import Summary, run_seed, shrink, sweep
+from simulator.explore import command as explore
 from simulator.mutants import command as mutants
 from simulator.scenario import ScenarioError, load
 from simulator.world import Hooks, Result, Violation, World
@@ -52,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("folder", type=Path)
     again.set_defaults(act=_replay)
     mutants.add_to(commands)
+    explore.add_to(commands)
     return parser
 
 
