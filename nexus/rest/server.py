@@ -133,7 +133,7 @@ class RestServer:
         """Listen; the ports bound (one for each address of the host).  OSError if that fails."""
         loop = asyncio.get_running_loop()
         if self._manager is None:
-            self._manager = web.Server(self._serve)
+            self._manager = web.Server(self._serve, handler_cancellation=True)
             self._sweeper = loop.create_task(self._sweep(), name="rest-sweeper")
         listener = await loop.create_server(
             self._connection, host, port, backlog=BACKLOG, ssl=ssl_context

@@ -96,7 +96,7 @@ class Daemon:
         self._audit: AuditFile | None = None
         self._outbox: RealOutbox
         self._driver: Driver | None = None
-        self._arrived: list[ApiRequested] = []
+        self._arrived: list[tuple[ApiRequested, asyncio.Future[Any]]] = []
         """Requests of this turn of the loop that the core has not seen yet."""
 
     # ---- what the edges call
@@ -134,13 +134,19 @@ class Daemon:
         """
         reply_to, future = self._outbox.expect()
         arrived = self._arrived
-        arrived.append(ApiRequested(reply_to, request, cause_id, actor))
+        arrived.append((ApiRequested(reply_to, request, cause_id, actor), future))
         if len(arrived) == 1:
             self._loop.call_soon(self._hand_over)
         return future
 
     def _hand_over(self) -> None:
-        arrived, self._arrived = self._arrived, []
+        """A caller that hung up before the core saw its request wants nothing any more.
+
+        A machine that was suspended wakes up to such requests, and what they ask for may be the
+        opposite of what their callers have asked for elsewhere meanwhile.
+        """
+        waiting, self._arrived = self._arrived, []
+        arrived = [event for event, future in waiting if not future.done()]
         assert self._driver is not None
         try:
             self._driver.deliver(ApiGathered(tuple(arrived)))

@@ -265,3 +265,16 @@ def test_after_storage_failed_writes_are_refused_reads_go_on_and_health_says_so(
             assert await count(daemon) == 1
 
     asyncio.run(again())
+
+
+def test_a_request_whose_caller_hung_up_before_its_turn_is_not_carried_out(tmp_path: Path) -> None:
+    # A machine wakes up after a suspend: the request is there, and so is its caller's hang-up.
+    async def body() -> None:
+        async with serving(config(tmp_path)) as daemon:
+            gone = asyncio.ensure_future(daemon.call(Release("gone"), "cause", "test"))
+            kept = asyncio.ensure_future(daemon.call(Release("kept"), "cause", "test"))
+            gone.cancel()
+            await asyncio.wait_for(kept, 5)
+            assert (await daemon.call(ListPools(), "cause", "test")).total == 1
+
+    asyncio.run(body())
