@@ -108,7 +108,7 @@ def run(node: Services, request: Allocate, call: Call) -> None:
         return
     if pool.frozen:
         raise NexusError("pool_not_found", f"pool {request.pool_id} is being deleted")
-    if not node.ctx.lone and routed_away(node, pool, subscriber, call):
+    if not node.ctx.alone and routed_away(node, pool, subscriber, call):
         return
     index = _choose(node, pool, request, call)
     if index < 0:
@@ -234,24 +234,20 @@ def _nothing_free(node: Services, pool: PoolState, call: Call) -> None:
         shard.owner is not None and not holding.r7_may_allocate(shard.owner, fast, slow)
         for shard in ours
     )
-    if waiting or (node.ctx.lone and len(ours) < len(pool.shards)):
+    others = sorted(
+        {
+            shard.known_owner
+            for shard in pool.shards
+            if shard.owner is None and shard.known_owner not in (None, node.ctx.me)
+        }
+    )
+    untried = [str(name) for name in others if name not in call.visited]
+    if untried and len(call.visited) < VISITS_MAX:
+        node.forward(untried[0], call)
+        return
+    if waiting or (not others and len(ours) < len(pool.shards)):
         node.wait_for_grant(call)
         return
-    if not node.ctx.lone:
-        others = sorted(
-            {
-                shard.known_owner
-                for shard in pool.shards
-                if shard.owner is None and shard.known_owner not in (None, node.ctx.me)
-            }
-        )
-        untried = [str(name) for name in others if name not in call.visited]
-        if untried and len(call.visited) < VISITS_MAX:
-            node.forward(untried[0], call)
-            return
-        if not ours and not others:
-            node.wait_for_grant(call)
-            return
     detail: dict[str, Any] = {}
     due = pool.cooling_queue.next_due_ns()
     if due is not None:
