@@ -241,7 +241,9 @@ def _nothing_free(node: Services, pool: PoolState, call: Call) -> None:
             if shard.owner is None and shard.known_owner not in (None, node.ctx.me)
         }
     )
-    untried = [str(name) for name in others if name not in call.visited]
+    # The member that was asked first may only have passed the call on: it may be asked once more.
+    tried = call.visited[1:]
+    untried = [str(name) for name in others if name not in tried]
     if untried and len(call.visited) < VISITS_MAX:
         node.forward(untried[0], call)
         return
