@@ -133,6 +133,9 @@ class Network:
     def attach(self, name: str, receive: Receive) -> None:
         """Who gets the messages to a member."""
         self._receivers[name] = receive
+        for path in self._paths.values():
+            if path.target == name:
+                path.receive = receive
 
     # --- messages ----------------------------------------------------------------------------
 
