@@ -32,20 +32,12 @@ MUTANTS = (
     Mutant(
         "finish-before-complete",
         "R21 a",
-        "finish is proposed before a majority of B has copied",
+        "finish is proposed and accepted before a majority of B has copied",
         configuration,
         "r21a_may_finish",
         always,
         mixes.VOTERS,
-    ),
-    Mutant(
-        "incomplete-accepts-finish",
-        "R21 a",
-        "a voter of B accepts finish before it has copied",
-        configuration,
-        "r21a_may_accept",
-        always,
-        mixes.VOTERS,
+        also=((configuration, "r21a_may_accept", always),),
     ),
     Mutant(
         "old-majority-finishes",

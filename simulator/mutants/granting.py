@@ -57,7 +57,7 @@ MUTANTS = (
         configuration,
         "r2_granted",
         anybody,
-        mixes.DISKS,
+        mixes.PASSED_ON,
     ),
     Mutant(
         "promise-not-kept",
@@ -89,11 +89,12 @@ MUTANTS = (
     Mutant(
         "no-recheck-at-accept",
         "R3",
-        "the timer is asked at prepare only",
+        "the timer is asked at prepare only, and a promise does not stop renewals",
         register,
         "r3_at_accept",
         always,
-        mixes.PICKY,
+        mixes.SLOW_ACCEPTS,
+        also=((register, "r2_kept", always),),
     ),
     Mutant(
         "no-timer-for-grants",
@@ -111,7 +112,8 @@ MUTANTS = (
         register,
         "r3_same_epoch",
         lambda voter, epoch: voter.grant is not None,
-        mixes.PICKY,
+        mixes.CUTS,
+        also=((register, "r2_kept", always),),
     ),
     Mutant(
         "marked-epoch-renewed",
@@ -129,7 +131,7 @@ MUTANTS = (
         holding,
         "r4_first_hold",
         hold_from_winning,
-        mixes.PICKY,
+        mixes.UNRENEWED,
     ),
     Mutant(
         "expired-by-suspicion",

@@ -41,7 +41,7 @@ MUTANTS = (
         holding,
         "r12_may_release",
         always,
-        mixes.DRAINS,
+        mixes.TAILS,
     ),
     Mutant(
         "seal-not-persisted",
@@ -50,7 +50,8 @@ MUTANTS = (
         Releasing,
         "r12_persist_seal",
         nothing,
-        mixes.DRAINS,
+        mixes.TAILS,
+        also=((register, "r3_may_renew", always),),
     ),
     Mutant(
         "quarantine-drains",
@@ -59,7 +60,7 @@ MUTANTS = (
         holding,
         "r12_may_drain",
         always,
-        mixes.DISKS_DRAINED,
+        mixes.PASSED_ON,
     ),
     Mutant(
         "fenced-is-granted",
@@ -77,7 +78,7 @@ MUTANTS = (
         holding,
         "r15_quarantined",
         never,
-        mixes.DISKS,
+        mixes.PASSED_ON,
     ),
     Mutant(
         "duty-of-all-voters",
@@ -86,7 +87,7 @@ MUTANTS = (
         register,
         "r15_duty_or",
         all,
-        mixes.DISKS,
+        mixes.PASSED_ON,
     ),
     Mutant(
         "duty-not-inherited",
@@ -95,7 +96,7 @@ MUTANTS = (
         register,
         "r15_duty_of",
         dead_only,
-        mixes.DISKS,
+        mixes.PASSED_ON,
     ),
     Mutant(
         "duty-ends-with-renewal",
@@ -104,7 +105,7 @@ MUTANTS = (
         register,
         "r15_duty",
         duty_ends_at_once,
-        mixes.DISKS,
+        mixes.PASSED_ON,
     ),
     Mutant(
         "any-record-confirmed",
@@ -113,7 +114,7 @@ MUTANTS = (
         holding,
         "r15_may_confirm",
         always,
-        mixes.DISKS,
+        mixes.UNSEEN,
     ),
     Mutant(
         "ttl-records-confirmed",
@@ -122,7 +123,7 @@ MUTANTS = (
         holding,
         "r15_may_confirm",
         committed,
-        mixes.DISKS,
+        mixes.UNSEEN,
     ),
     Mutant(
         "uncommitted-records-confirmed",
@@ -131,7 +132,7 @@ MUTANTS = (
         holding,
         "r15_may_confirm",
         permanent,
-        mixes.DISKS,
+        mixes.UNSEEN,
     ),
     Mutant(
         "quarantine-too-short",
@@ -140,7 +141,7 @@ MUTANTS = (
         holding,
         "r15_quarantine_until",
         lambda slow, mclt_ns, drift_ppm: slow + mclt_ns // 10,
-        mixes.DISKS,
+        mixes.PASSED_ON,
     ),
     Mutant(
         "elder-by-arrival",

@@ -136,7 +136,7 @@ MUTANTS = (
         records,
         "r10_release_frees",
         always,
-        mixes.RELEASES,
+        mixes.UNSEEN,
     ),
     Mutant(
         "pool-forgets",

@@ -8,17 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from simulator.mutants import paths, scripts
 from simulator.mutants.base import Mix
-from simulator.mutants.scripts import (
-    clones,
-    drifting_apart,
-    edges_prove_disks,
-    fenced_return,
-    late_orders,
-    picky,
-    shrinking,
-    voters_change,
-)
 
 DURATION_S = 160
 LONG = [DURATION_S, DURATION_S]
@@ -77,6 +68,7 @@ def mix(
     workloads: list[dict[str, Any]] | None = None,
     edges: int = 2,
     prepare: Any = None,
+    strict: bool = True,
     **more: Any,
 ) -> Mix:
     """A mix that differs from the common small world in what is given."""
@@ -92,7 +84,7 @@ def mix(
         "checkers": SAFETY,
         **more,
     }
-    return Mix(name, what, raw, prepare)
+    return Mix(name, what, raw, prepare, strict)
 
 
 def each(kind: str, count: int, **more: Any) -> dict[str, Any]:
@@ -135,12 +127,13 @@ DRIFT = mix(
         each("partition", 5, for_s=[20, 60], shape="alone", on=["edge"]),
     ],
     cluster={"drift_ppm": 100_000, "drift_share": 1.0},
-    prepare=drifting_apart,
+    prepare=scripts.drifting_apart,
 )
 SLEEP = mix(
     "sleep",
-    "machines sleep and are paused",
+    "machines sleep and are paused, and cores' wall clocks jump within their bound",
     [
+        each("wall_jump", 10, for_s=[1, 40], on=["core"]),
         each("suspend", 5, for_s=[5, 60]),
         each("pause", 2, for_s=[5, 60]),
         each("partition", 2, for_s=[10, 40]),
@@ -166,7 +159,7 @@ DISKS = mix(
     ],
     workloads=[{**CROWD, "homes": "edges"}, {**LINES, "homes": "edges"}],
     edges=3,
-    prepare=edges_prove_disks,
+    prepare=scripts.edges_prove_disks,
 )
 DRAINS = mix(
     "drains",
@@ -218,13 +211,13 @@ CLONES = mix(
     "a frozen machine goes on while a copy of it runs",
     [],
     workloads=[CROWD, {**LINES, "subscribers": 2}],
-    prepare=clones,
+    prepare=scripts.clones,
 )
 FENCED_RETURN = mix(
     "fenced return",
     "an edge is switched off and fenced, and comes back at once",
     [each("partition", 3, for_s=[3, 15], on=["core-1", "core-2"])],
-    prepare=fenced_return,
+    prepare=scripts.fenced_return,
 )
 LONG_HOLDS = mix(
     "long holds",
@@ -236,14 +229,14 @@ LONG_HOLDS = mix(
     pool={"horizon": 150},
     workloads=[{**CROWD, "homes": "edges", "ttl_s": 300, "provisional": 1.0, "renew_at": 0.9}],
     edges=3,
-    prepare=edges_prove_disks,
+    prepare=scripts.edges_prove_disks,
 )
 LATE_ORDERS = mix(
     "late orders",
     "answers leave their process seconds after they were made",
     [],
     workloads=[{**CROWD, "subscribers": 7, "ttl_s": 10, "stay_s": [5, 20]}],
-    prepare=late_orders,
+    prepare=scripts.late_orders,
     checkers=("overlap", "one_owner"),
 )
 SLOW_DISKS = mix(
@@ -260,7 +253,7 @@ SHRINKING = mix(
     "renewals shorten leases, and the holder does not hear of it",
     [each("partition", 4, for_s=[21, 30], shape="alone")],
     workloads=[{**CROWD, "subscribers": 7, "ttl_s": 10, "stay_s": [5, 20]}],
-    prepare=shrinking,
+    prepare=scripts.shrinking,
 )
 REMADE = mix(
     "remade",
@@ -280,14 +273,15 @@ DISKS_DRAINED = mix(
     ],
     workloads=[{**CROWD, "homes": "edges"}, {**LINES, "homes": "edges"}],
     edges=4,
-    prepare=edges_prove_disks,
+    prepare=scripts.edges_prove_disks,
 )
 TWINS = mix(
     "twins",
     "subscribers ask on both sides of a partition",
-    [each("partition", 6, for_s=[3, 15], shape="halves")],
+    [{"kind": "partition", "at_s": [10, 40, 70, 100], "for_s": [3, 15], "shape": "halves"}],
     workloads=[{**CROWD, "kind": "twins", "prefix": "twin", "subscribers": 4, "twice": 1.0}],
     pool={"cidr": "10.0.0.0/28", "sharding_factor": 4},
+    prepare=scripts.one_each,
 )
 VOTERS = mix(
     "voters",
@@ -297,7 +291,7 @@ VOTERS = mix(
         each("crash", 5, for_s=[0.1, 20], on=["core"]),
         each("slow_net", 2, for_s=[20, 100], tail_s_max=8),
     ],
-    prepare=voters_change,
+    prepare=paths.both(scripts.voters_change, paths.deaf),
     topology={"kind": "mesh", "cores": 5, "edges": 2},
 )
 LOST_VOTERS = mix(
@@ -316,7 +310,7 @@ PICKY = mix(
         each("crash", 2, for_s=[0.1, 5]),
     ],
     workloads=[{**CROWD, "ttl_s": 300}, {**LINES, "release": 0.0}],
-    prepare=picky,
+    prepare=paths.picky,
 )
 RELEASES = mix(
     "releases",
@@ -336,33 +330,70 @@ RELEASES = mix(
             "away_s": [12, 20],
         }
     ],
+    pool={"cooldown": 15},
 )
-MIXES = {
-    each.name: each
-    for each in (
-        CUTS,
-        DELAYS,
-        RESTARTS,
-        DRIFT,
-        SLEEP,
-        POWER,
-        DISKS,
-        DRAINS,
-        LEASES,
-        TWICE,
-        RIVALS,
-        CLONES,
-        FENCED_RETURN,
-        LONG_HOLDS,
-        LATE_ORDERS,
-        SLOW_DISKS,
-        SHRINKING,
-        REMADE,
-        DISKS_DRAINED,
-        TWINS,
-        PICKY,
-        RELEASES,
-        VOTERS,
-        LOST_VOTERS,
-    )
-}
+DEAF = mix(
+    "deaf",
+    "a voter hears of no rows for a while, and owners are cut off and die",
+    [each("partition", 6, for_s=[21, 35], shape="alone"), each("crash", 3, for_s=[0.1, 20])],
+    workloads=[{**CROWD, "ttl_s": 300}, {**LINES, "subscribers": 6, "release": 1.0}],
+    prepare=paths.deaf,
+)
+SLOW_ACCEPTS = mix(
+    "slow accepts",
+    "acceptances take seconds, and owners come back just when their shards are granted anew",
+    [each("partition", 8, for_s=[16, 23], shape="alone")],
+    prepare=paths.always_late(("AcceptShards",), 1.8),
+)
+UNRENEWED = mix(
+    "unrenewed",
+    "acceptances come late, and then renewals come nowhere",
+    [each("crash", 3, for_s=[5, 30])],
+    prepare=paths.unrenewed,
+)
+TAILS = mix(
+    "tails",
+    "records are lost on their way, and owners are drained and die",
+    [each("crash", 2, for_s=[0.1, 5]), each("partition", 2, for_s=[2, 10], shape="alone")],
+    edges=4,
+    prepare=paths.both(
+        paths.always_late(("PushRecords", "RecordsHeld"), 1.5), scripts.drain_and_die
+    ),
+)
+PASSED_ON = mix(
+    "passed on",
+    "a cut-off owner loses its disk, and who takes over has to leave soon after",
+    [],
+    pool={"horizon": 60},
+    workloads=[{**CROWD, "homes": "edges", "ttl_s": 300, "provisional": 1.0}],
+    edges=3,
+    prepare=scripts.lost_and_passed_on,
+)
+UNSEEN = mix(
+    "unseen releases",
+    "a release that only its owner knew of is lost with the owner's disk",
+    [],
+    pool={"horizon": 60},
+    workloads=[{**CROWD, "homes": "edges", "ttl_s": 300, "provisional": 1.0, "subscribers": 14}],
+    edges=3,
+    prepare=scripts.unseen_releases,
+)
+CRASHES = mix(
+    "crashes",
+    "processes die while their disks take seconds for a commit",
+    [
+        {"kind": "slow_disk", "at_s": [0, 0, 0, 0], "for_s": LONG},
+        each("crash", 14, for_s=[0.1, 1]),
+    ],
+    workloads=[{**CROWD, "stay_s": [2, 15]}],
+)
+CLONES_SOON = mix(
+    "clones soon",
+    "a frozen machine goes on within its hold while a copy of it runs",
+    [],
+    workloads=[{**CROWD, "homes": "edges", "stay_s": [2, 10], "ttl_s": 10}],
+    prepare=scripts.clones_soon,
+    strict=False,
+    checkers=("overlap",),
+)
+MIXES = {value.name: value for value in list(globals().values()) if isinstance(value, Mix)}

@@ -55,7 +55,7 @@ MUTANTS = (
         Context,
         "when_durable",
         at_once,
-        mixes.CUTS,
+        mixes.CRASHES,
     ),
     Mutant(
         "allocates-unheld",
@@ -100,7 +100,7 @@ MUTANTS = (
         configuration,
         "r8_replicated",
         anybody,
-        mixes.PICKY,
+        mixes.DEAF,
     ),
     Mutant(
         "old-epoch-acknowledged",
@@ -172,7 +172,7 @@ MUTANTS = (
         configuration,
         "r8c_read",
         anybody,
-        mixes.PICKY,
+        mixes.DEAF,
     ),
     Mutant(
         "union-without-order",
@@ -181,7 +181,7 @@ MUTANTS = (
         records,
         "r8c_union",
         first_read,
-        mixes.PICKY,
+        mixes.DEAF,
     ),
     Mutant(
         "base-without-cooling",
@@ -199,7 +199,7 @@ MUTANTS = (
         configuration,
         "r8c_base_replicated",
         always,
-        mixes.PICKY,
+        mixes.DEAF,
     ),
     Mutant(
         "dropped-before-base",
@@ -208,7 +208,7 @@ MUTANTS = (
         records,
         "r8c_may_drop",
         always,
-        mixes.PICKY,
+        mixes.DEAF,
     ),
     Mutant(
         "confirmed-from-memory",
@@ -226,7 +226,7 @@ MUTANTS = (
         records,
         "r17_newer",
         lambda epoch, seq, length, than: (seq, length) > (than.seq, than.length),
-        mixes.LEASES,
+        mixes.DEAF,
     ),
     Mutant(
         "no-epoch-floor",
@@ -235,6 +235,6 @@ MUTANTS = (
         records,
         "r18_below_floor",
         never,
-        mixes.PICKY,
+        mixes.DEAF,
     ),
 )

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from nexus.core.owning import Owning
+from nexus.model.time import Instant
 from nexus.ownership import clocks, configuration, holding, register
+from nexus.ownership.clocks import NodeClocks
 from simulator.mutants import mixes
 from simulator.mutants.base import Mutant
 from simulator.mutants.wrong import always, anybody, never, nothing
@@ -18,6 +22,13 @@ def unstretched(slow: int, horizon_ns: int | None, drift_ppm: int) -> int | None
     del drift_ppm
     return None if horizon_ns is None else slow + horizon_ns
 
+
+def by_the_fast_clock(self: NodeClocks, now: Instant) -> None:
+    ADVANCE(self, now)
+    self.slow = self.fast
+
+
+ADVANCE: Callable[[NodeClocks, Instant], None] = NodeClocks.advance
 
 MUTANTS = (
     Mutant(
@@ -57,12 +68,12 @@ MUTANTS = (
         mixes.SLEEP,
     ),
     Mutant(
-        "waiter-by-boot-clock",
+        "waiter-by-fast-clock",
         "R5",
-        "the waiter counts on the boot clock, which runs on in its sleep",
-        clocks,
-        "r5_slow_step",
-        lambda mono_ns, boot_ns: boot_ns,
+        "the waiter counts on the fastest clock, the wall clock included",
+        NodeClocks,
+        "advance",
+        by_the_fast_clock,
         mixes.SLEEP,
     ),
     Mutant(
@@ -99,6 +110,6 @@ MUTANTS = (
         Owning,
         "stop_all",
         nothing,
-        mixes.CLONES,
+        mixes.CLONES_SOON,
     ),
 )

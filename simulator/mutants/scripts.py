@@ -11,15 +11,17 @@ import msgspec
 
 from nexus.core.events import DeadlineReached
 from nexus.core.operations.allocate import Allocate
-from nexus.core.operations.nodes import FenceNode
+from nexus.core.operations.nodes import DrainNode, FenceNode
 from nexus.core.operations.release import Release
 from nexus.core.operations.renew import Renew
 from nexus.errors import NexusError
 from nexus.model.time import seconds_to_ns
 from nexus.model.views import AllocationView
+from nexus.ownership.shard import FLAG_RETIRED, HELD, SERVING
 from simulator.calls import Answer
 from simulator.clocks import MachineClock
 from simulator.machine import Identity, Machine
+from simulator.network import Worsening
 from simulator.oracle import resource_of, told_on_machine
 
 if TYPE_CHECKING:
@@ -53,15 +55,22 @@ def edges_prove_disks(world: World) -> None:
 # --- clones --------------------------------------------------------------------------------------
 
 
-def clones(world: World) -> None:
+def clones(world: World, frozen_s: tuple[float, float] = (22, 50)) -> None:
     """An edge's machine is frozen, a copy of it starts, and later the frozen one goes on."""
     rng = world.rng("script", "clones")
-    edges = world.layout.names("edge")
     for second in times(world, rng, 2, spare_s=110):
-        name = rng.choice(edges)
-        frozen_s = rng.uniform(22, 50)
-        back = rng.random() < 0.7
-        at(world, second, partial(_clone, world, name, frozen_s, back=back))
+        at(world, second, partial(_clone_one, world, rng, rng.uniform(*frozen_s)))
+
+
+def clones_soon(world: World) -> None:
+    """The same, while the frozen one's hold still runs."""
+    clones(world, (4, 12))
+
+
+def _clone_one(world: World, rng: Random, frozen_s: float) -> None:
+    owners = owners_of(world)
+    if owners:
+        _clone(world, rng.choice(owners), frozen_s, back=rng.random() < 0.7)
 
 
 def _clone(world: World, name: str, frozen_s: float, *, back: bool) -> None:
@@ -81,11 +90,11 @@ def _clone(world: World, name: str, frozen_s: float, *, back: bool) -> None:
     world.machines[name] = copy
     world.machines[f"{name} frozen"] = original
 
-    def both(sender: str, message: Any) -> None:
+    def to_both(sender: str, message: Any) -> None:
         copy.receive(sender, message)
         original.receive(sender, message)
 
-    world.network.attach(name, both)
+    world.network.attach(name, to_both)
     copy.start()
     now_s = world.env.now_ns / 1e9
     at(world, now_s + frozen_s, lambda: _thaw(world, name, copy, original, back=back))
@@ -227,72 +236,150 @@ def drifting_apart(world: World) -> None:
         machine.clock.set_rate(-bound_ppb if machine.role == "edge" else bound_ppb)
 
 
-# --- paths that pick -----------------------------------------------------------------------------
-
-PICKED = (
-    ("RenewGrants",),
-    ("GrantsRenewed",),
-    ("PushRecords",),
-    ("RecordsHeld",),
-    ("ShardsPromised", "ShardsAccepted"),
-    ("PrepareShards", "AcceptShards"),
-    ("AcceptShards",),
-    ("ReadShards", "ShardsRead"),
-    ("ReleaseShards", "ShardsReleased"),
-    ("RowsSpread", "DigestSpread", "RowsWanted"),
-    ("Decided", "DecidePrepare", "DecideAccept"),
-)
+# --- drains and disks ----------------------------------------------------------------------------
 
 
-class Pick(msgspec.Struct, frozen=True):
-    """Messages of some kinds, to or from one member, are late or lost for a while."""
-
-    kinds: tuple[str, ...]
-    member: str
-    outward: bool
-    from_ns: int
-    until_ns: int
-    lost: float
-    late_ns_max: int
+def owners_of(world: World) -> list[str]:
+    """Members that serve anything now, the edges among them."""
+    found = []
+    for name in world.layout.names("edge"):
+        process = world.machines[name].process
+        if process is not None and process.node.owning.owned:
+            found.append(name)
+    return found
 
 
-def picky(world: World) -> None:
-    """Paths that treat one kind of message badly: no rule forbids it."""
-    rng = world.rng("script", "picky")
+def drain_and_die(world: World) -> None:
+    """An owner is drained, and dies while it gives its shards away."""
+    rng = world.rng("script", "drains")
+    for second in times(world, rng, 3, spare_s=30):
+        at(world, second, partial(_drain_and_die, world, rng))
+
+
+def _drain_and_die(world: World, rng: Random) -> None:
+    owners = owners_of(world)
+    if not owners:
+        return
+    name, by = rng.choice(owners), rng.choice(world.layout.names("core"))
+    machine = world.machines[name]
+    world.call(by, DrainNode(name), lambda answer: None)
+    now_s = world.env.now_ns / 1e9
+    at(world, now_s + rng.uniform(0.001, 0.08), partial(machine.crash, reason="died draining"))
+    at(world, now_s + rng.uniform(0.1, 0.3), machine.revive)
+
+
+def lost_and_passed_on(world: World) -> None:
+    """A cut-off owner loses its disk; who takes over has to leave soon after."""
+    edges_prove_disks(world)
+    rng = world.rng("script", "passed on")
+    for second in (25.0, 95.0):
+        at(world, second + rng.uniform(0, 10), partial(_lost, world, rng))
+
+
+def _lost(world: World, rng: Random) -> None:
+    owners = owners_of(world)
+    if not owners:
+        return
+    name = rng.choice(owners)
+    now_s = world.env.now_ns / 1e9
+    cut_s = rng.uniform(3, 9)
+    cut(world, [name], cut_s)
+    machine = world.machines[name]
+
+    def lose() -> None:
+        machine.crash(reason="disk lost")
+        machine.wipe()
+
+    at(world, now_s + cut_s - 0.2, lose)
+    at(world, now_s + cut_s + 0.5, machine.revive)
+    deaf_core = rng.choice(world.layout.names("core"))
+    if rng.random() < 0.6:
+        at(world, now_s + cut_s, lambda: cut(world, [deaf_core], rng.uniform(1, 6)))
+    at(world, now_s + cut_s + rng.uniform(3, 12), lambda: _move_on(world, rng, name))
+
+
+def _move_on(world: World, rng: Random, lost: str) -> None:
+    """Whoever holds a shard in quarantine is drained, or switched off and fenced."""
+    by = rng.choice(world.layout.names("core"))
+    for name in owners_of(world):
+        if name == lost:
+            continue
+        if rng.random() < 0.5:
+            world.call(by, DrainNode(name), lambda answer: None)
+        else:
+            _fence(world, name, by, rng.uniform(5, 20))
+        return
+
+
+def cut(world: World, side: list[str], lasts_s: float) -> None:
+    """Nothing passes between some members and the others for a while."""
     names = world.network.names
-    picks = []
-    for second in times(world, rng, 30, spare_s=10):
-        from_ns = seconds_to_ns(second)
-        picks.append(
-            Pick(
-                rng.choice(PICKED),
-                rng.choice(names),
-                rng.random() < 0.5,
-                from_ns,
-                from_ns + seconds_to_ns(rng.uniform(2, 30)),
-                rng.choice((0.0, 0.5, 1.0)),
-                seconds_to_ns(rng.choice((1.5, 8, 25))),
-            )
-        )
-    _pick(world, picks, rng)
+    pairs = [(a, b) for a in names for b in names if (a in side) != (b in side)]
+    number = world.network.worsen(Worsening(cut=True), pairs)
+    at(world, world.env.now_ns / 1e9 + lasts_s, lambda: world.network.better(number))
 
 
-def _pick(world: World, picks: list[Pick], rng: Random) -> None:
-    network, env = world.network, world.env
-    send = network.send
+# --- a release that nobody heard of --------------------------------------------------------------
 
-    def picking(source: str, target: str, message: Any) -> None:
-        now = env.now_ns
-        kind = type(message).__name__
-        for pick in picks:
-            if pick.from_ns <= now < pick.until_ns and kind in pick.kinds:
-                if pick.member != (source if pick.outward else target):
-                    continue
-                if rng.random() < pick.lost:
-                    return
-                late = int(rng.random() * pick.late_ns_max)
-                env.call_later(late, lambda _: send(source, target, message), None)
-                return
-        send(source, target, message)
 
-    setattr(network, "send", picking)  # noqa: B010 - a method of this one network
+def unseen_releases(world: World) -> None:
+    """A cut-off owner is told of a release, then loses its disk; its holder comes back."""
+    edges_prove_disks(world)
+    rng = world.rng("script", "unseen")
+    for number, second in enumerate((25.0, 95.0)):
+        at(world, second, partial(_unseen, world, rng, f"unseen-{number}"))
+
+
+def _unseen(world: World, rng: Random, name: str) -> None:
+    owners = owners_of(world)
+    if not owners:
+        return
+    home, elsewhere = rng.choice(owners), rng.choice(world.layout.names("core"))
+    machine = world.machines[home]
+    now_s = world.env.now_ns / 1e9
+    told: list[str] = []
+
+    def answered(answer: Answer) -> None:
+        if install(world, answer):
+            told.append(resource_of(answer.result))
+
+    def release() -> None:
+        for resource in told:
+            world.oracle.stop(resource, name)
+        world.call(home, Release(name, "p"), lambda _: None)
+
+    def lose() -> None:
+        machine.crash(reason="disk lost")
+        machine.wipe()
+
+    world.call(home, Allocate("p", name), answered)
+    at(world, now_s + 4, lambda: cut(world, [home], 10))
+    at(world, now_s + 4.2, release)
+    at(world, now_s + 13, lose)
+    at(world, now_s + 14.5, machine.revive)
+    for wait_s in range(15, 40, 2):
+        again = Allocate("p", name)
+        at(world, now_s + wait_s, partial(world.call, elsewhere, again, answered))
+
+
+def one_each(world: World) -> None:
+    """R20, looked at after the last partition: of a subscriber's open rows one is in use."""
+
+    def look() -> None:
+        rows: dict[str, dict[str, int]] = {}
+        for machine in world.machines.values():
+            if machine.process is None:
+                continue
+            for pool in machine.process.node.book.by_id.values():
+                for shard in pool.shards:
+                    if shard.owner is None or shard.owner.state != SERVING:
+                        continue
+                    for row in shard.rows:
+                        if row.length == HELD and not row.flags & FLAG_RETIRED:
+                            place = f"{machine.name} {row.index}"
+                            rows.setdefault(row.subscriber, {})[place] = row.index
+        for subscriber, places in rows.items():
+            if len(set(places.values())) > 1:
+                world.violate("one_each", 0, f"{subscriber} has {', '.join(places)}")
+
+    at(world, world.scenario.duration_s - 0.5, look)
