@@ -173,7 +173,7 @@ class Leasing:
     def close(
         self, pool: PoolState, shard: Shard, row: Row, reason: str, cause_id: str, *, quick: bool
     ) -> None:
-        """End an open row.  ``quick``: by its holder or never told, so the cooldown alone blocks."""
+        """End an open row.  ``quick``: by its holder or never told: the cooldown alone blocks."""
         ctx = self.ctx
         clocks = ctx.clocks
         owner = shard.owner

@@ -1,4 +1,4 @@
-"""Rebalancing (R1): what may move, and how fast.  Placement is a hint; nothing here is for safety."""
+"""Rebalancing (R1): what may move, and how fast.  A hint: nothing here is for safety."""
 
 from __future__ import annotations
 

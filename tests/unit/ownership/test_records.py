@@ -113,7 +113,8 @@ def test_r10_a_release_frees_when_it_is_replicated(commit, frees):
     ],
 )
 def test_r17_elements_are_ordered_by_epoch_then_seq_then_length(element, newer):
-    assert rules.r17_newer(*element, row()) == newer
+    epoch, seq, length = element
+    assert rules.r17_newer(epoch, seq, length, row()) == newer
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_r2_a_lost_disk_and_a_clone_make_other_ballots():
 
 
 def test_r2_a_voters_second_answer_counts_once():
-    answers = {}
+    answers: dict[str, int] = {}
     rules.r2_count(answers, "a", 1, ABC)
     rules.r2_count(answers, "a", 2, ABC)
     rules.r2_count(answers, "stranger", 3, ABC)
