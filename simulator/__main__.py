@@ -12,10 +12,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from simulator import compare, report
 from simulator import folder as folders
 from simulator.api import Summary, run_seed, shrink, sweep
 from simulator.explore import command as explore
 from simulator.mutants import command as mutants
+from simulator.recorder import Recorder
 from simulator.scenario import ScenarioError, load
 from simulator.world import Hooks, Result, Violation, World
 
@@ -54,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     again.set_defaults(act=_replay)
     mutants.add_to(commands)
     explore.add_to(commands)
+    compare.add_to(commands)
     return parser
 
 
@@ -70,7 +73,8 @@ def _range(text: str) -> range:
 
 def _run(arguments: argparse.Namespace) -> int:
     scenario = load(arguments.scenario)
-    hooks = Hooks(keep_messages=arguments.out is not None)
+    recorder = Recorder(scenario) if arguments.out is not None else None
+    hooks = recorder.hooks if recorder is not None else Hooks()
     began = time.perf_counter()
     world, result = run_seed(scenario, arguments.seed, keep=arguments.keep, hooks=hooks)
     _tell(world, result, time.perf_counter() - began)
@@ -87,8 +91,10 @@ def _run(arguments: argparse.Namespace) -> int:
     command = _command(arguments.scenario, arguments.seed, keep)
     if not as_expected:
         print(f"repeat: {command}")
-    if arguments.out is not None:
+    if recorder is not None:
         folders.write(arguments.out, arguments.scenario, world, result, arguments.keep, command)
+        recorder.write(arguments.out)
+        print(f"report: {report.write(arguments.out)}")
     return 0 if as_expected else FAILED
 
 
