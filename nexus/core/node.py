@@ -77,17 +77,8 @@ class NexusNode:
         now: Instant,
         restored: Iterable[Any] = (),
     ) -> None:
-        entries: Iterable[Any] = restored
-        remembered = Remembered()
-        if not isinstance(restored, tuple | list):
-            entries = list(restored)
-        for entry in entries:
-            remembered.take(entry)
-        node_clocks = timelines.continued(
-            remembered.mark, config.boot_id, now, config.clock_error_bound_ns
-        )
         self.config = config
-        self.ctx = ctx = Context(config, node_clocks, rng)
+        self.ctx = ctx = Context(config, timelines.NodeClocks(now), rng)
         self.book = PoolBook()
         self.members = Members()
         self.history = History()
@@ -108,7 +99,7 @@ class NexusNode:
         self.lost_peers: dict[str, None] = {}
         self._found()
         self._wire()
-        self._restore(entries, remembered)
+        self._restore(restored, now)
 
     # --- beginning ---------------------------------------------------------------------------
 
@@ -138,11 +129,21 @@ class NexusNode:
         self.owning.releasing.mark_dirty = self.leasing.mark_dirty
         self.telling.pass_back = self.passing.pass_back
 
-    def _restore(self, entries: Iterable[Any], remembered: Remembered) -> None:
+    def _restore(self, entries: Iterable[Any], now: Instant) -> None:
+        """One pass, entry by entry: what one decoded entry leaves over the next one uses again."""
         ctx = self.ctx
         ctx.replaying = True
+        remembered = Remembered()
         restorer = Restorer(self.catalog)
-        restorer.take_all(entries)
+        for entry in entries:
+            if remembered.take(entry) and remembered.mark is not None:
+                # Replayed operations happen at the time at which they were written.
+                mark = remembered.mark
+                ctx.clocks = timelines.NodeClocks(now, slow=mark.slow, told=mark.told)
+            restorer.take(entry)
+        ctx.clocks = timelines.continued(
+            remembered.mark, self.config.boot_id, now, self.config.clock_error_bound_ns
+        )
         owners = restorer.finish(ctx.clocks.slow, ctx.clocks.told, self.config.drift_ppm, ctx.me)
         if restorer.configuration is not None:
             self.voters.restore(restorer.configuration)
@@ -154,8 +155,8 @@ class NexusNode:
             for shard in pool.shards:
                 if shard.owner is not None:
                     self.owning.owned[shard.key] = shard
-        mark = remembered.mark
-        if owners and mark is not None and mark.boot_id != self.config.boot_id:
+        last = remembered.mark
+        if owners and last is not None and last.boot_id != self.config.boot_id:
             self._redate_all()
         me = self.members.get(ctx.me)
         if me is not None:

@@ -58,20 +58,21 @@ class Remembered:
         self.mark: ClockMark | None = None
         self.boot_changed = False
 
-    def take(self, entry: Any) -> None:
-        """Note the newest identity and clock reading."""
+    def take(self, entry: Any) -> bool:
+        """Note the newest identity and clock reading; True if the clock moved on."""
         if isinstance(entry, SessionStarted):
             self.cluster_id = entry.cluster_id
             self.member = entry.member
             self.incarnation = entry.incarnation
             self.session = max(self.session, entry.session)
-            self._clock(entry.mark)
-        elif isinstance(entry, ClockRead):
-            self._clock(entry.mark)
+            return self._clock(entry.mark)
+        return isinstance(entry, ClockRead) and self._clock(entry.mark)
 
-    def _clock(self, mark: ClockMark) -> None:
-        if self.mark is None or mark.slow >= self.mark.slow:
-            self.mark = mark
+    def _clock(self, mark: ClockMark) -> bool:
+        if self.mark is not None and mark.slow < self.mark.slow:
+            return False
+        self.mark = mark
+        return True
 
 
 class Restorer:
@@ -104,11 +105,6 @@ class Restorer:
             self._catalog(entry)
         elif isinstance(entry, ConfigWritten):
             self._config(entry)
-
-    def take_all(self, entries: Iterable[Any]) -> None:
-        """Apply entries in order."""
-        for entry in entries:
-            self.take(entry)
 
     def _voter(self, entry: VoterWritten) -> None:
         shard = self.book.shard((entry.pool_no, entry.shard))
@@ -190,8 +186,8 @@ class Restorer:
             owned = self.book.shard(key)
             if owned is None or entry.grant is None:
                 continue
-            if self.book.by_no[key[0]].retired_us is not None:
-                continue  # deleted pools are not served any more
+            if self.book.by_no[key[0]].retired_us is not None and entry.seal is None:
+                continue  # a deleted pool is not served any more, only given back (R12)
             shard = owned
             owner = OwnerShard(entry.grant)
             owner.base_end = entry.base_end
@@ -259,12 +255,11 @@ def restore_rows(pool: PoolState, rows: Iterable[Row]) -> None:
         seq = row.seq
         if seq > shard.top_seq:
             shard.top_seq = seq
-        if (
-            row.flags
-            or row.length != HELD
-            or table.get(index) is not None
-            or subs.setdefault(row.subscriber, row) is not row
-        ):
+        if row.flags or row.length != HELD or subs.setdefault(row.subscriber, row) is not row:
+            _restore_row(pool, shard, row)
+            continue
+        if not table.put_new(row):
+            del subs[row.subscriber]
             _restore_row(pool, shard, row)
             continue
         if seq < SHARED_MAX:
@@ -276,7 +271,6 @@ def restore_rows(pool: PoolState, rows: Iterable[Row]) -> None:
             if row.blocked == ends:
                 row.blocked = ends
             timed.append(row)
-        table.put(row)
         shard.held += 1
     pool.held_queue.add_all(timed)
 

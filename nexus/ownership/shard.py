@@ -150,6 +150,21 @@ class RowTable:
             self._dense = dense
             self._sparse = {}
 
+    def put_new(self, row: Row) -> bool:
+        """Set the row of a unit that has none; False if it has one."""
+        dense = self._dense
+        if dense is not None:
+            place = row.index - self._start
+            if dense[place] is not None:
+                return False
+            dense[place] = row
+            return True
+        if self._sparse.setdefault(row.index, row) is not row:
+            return False
+        if len(self._sparse) > self._dense_from:
+            self.put(row)
+        return True
+
     def forget(self, index: int) -> None:
         """Drop the row of a unit: it may be given again."""
         if self._dense is not None:

@@ -83,11 +83,22 @@ class ExpiryQueue(Generic[T]):
 
     def add_all(self, items: Iterable[T]) -> None:
         """File many, by ``due_of``; those not timed are left out."""
-        due_of, add = self._due_of, self.add
+        due_of, bucket_ns = self._due_of, self._bucket_ns
+        coarse: dict[int, list[T]] = {}
         for item in items:
             due_ns = due_of(item)
-            if due_ns is not None:
-                add(item, due_ns)
+            if due_ns is None:
+                continue
+            tick = due_ns // bucket_ns
+            bucket = coarse.get(tick >> _FAN_SHIFT)
+            if bucket is not None:
+                bucket.append(item)
+            elif self._level(tick):
+                # A bucket above the finest level takes its whole stretch of ticks.
+                bucket = coarse[tick >> _FAN_SHIFT] = self._coarsest(tick)
+                bucket.append(item)
+            else:
+                self.add(item, due_ns)
 
     def next_due_ns(self) -> int | None:
         """When the earliest item is due; None if nothing is timed."""
@@ -146,11 +157,15 @@ class ExpiryQueue(Generic[T]):
                 if due_ns is not None and due_ns <= until_ns:
                     yield items[at]
 
-    def _coarsest(self, tick: int) -> list[T]:
-        """The bucket for a tick without a finest bucket, as coarse as its distance allows."""
+    def _level(self, tick: int) -> int:
+        """How coarse a bucket the distance of a tick allows."""
         if self._base_tick is None:
             self._base_tick = tick
-        return self._bucket(tick, _LEVEL_OF_BITS[abs(tick - self._base_tick).bit_length()])
+        return _LEVEL_OF_BITS[abs(tick - self._base_tick).bit_length()]
+
+    def _coarsest(self, tick: int) -> list[T]:
+        """The bucket for a tick without a finest bucket, as coarse as its distance allows."""
+        return self._bucket(tick, self._level(tick))
 
     def _bucket(self, tick: int, level: int) -> list[T]:
         shift = level * _FAN_SHIFT
