@@ -6,13 +6,13 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from simulator import compare, report
+from simulator import compare, dask_engine, report, whatif
 from simulator import folder as folders
 from simulator.api import Summary, run_seed, shrink, sweep
 from simulator.explore import command as explore
@@ -22,6 +22,7 @@ from simulator.scenario import ScenarioError, load
 from simulator.world import Hooks, Result, Violation, World
 
 FAILED, WRONG_USE = 1, 2
+ENGINES = ("processes", "dask")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         status: int = arguments.act(arguments)
-    except ScenarioError as problem:
+    except (ScenarioError, dask_engine.DaskMissingError) as problem:
         print(problem, file=sys.stderr)
         return WRONG_USE
     return status
@@ -49,6 +50,10 @@ def _parser() -> argparse.ArgumentParser:
     many.add_argument("scenario", type=Path)
     many.add_argument("--seeds", type=_range, required=True, help="A..B, both included")
     many.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    many.add_argument(
+        "--engine", choices=ENGINES, default=ENGINES[0], help="dask: needs the extra of that name"
+    )
+    many.add_argument("--scheduler", help="address of a Dask scheduler; none: one on this machine")
     many.add_argument("--collect", action="store_true", help="go on after the first failure")
     many.set_defaults(act=_sweep)
     again = commands.add_parser("replay", help="run what a folder holds, and compare the digest")
@@ -57,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     mutants.add_to(commands)
     explore.add_to(commands)
     compare.add_to(commands)
+    whatif.add_to(commands)
     return parser
 
 
@@ -136,7 +142,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(arguments.scenario.stem, total=len(seeds))
-        for summary in sweep(arguments.scenario, seeds, arguments.jobs):
+        for summary in _summaries(arguments):
             progress.advance(task)
             simulated_s += summary.metrics["simulated_s"]
             if not summary.expected:
@@ -154,6 +160,15 @@ def _sweep(arguments: argparse.Namespace) -> int:
         f"in {took_s:.1f} s"
     )
     return FAILED if failed else 0
+
+
+def _summaries(arguments: argparse.Namespace) -> Iterator[Summary]:
+    """Seeds as they are done, by the engine that was asked for."""
+    if arguments.engine == "dask":
+        return dask_engine.sweep(
+            arguments.scenario, arguments.seeds, arguments.jobs, arguments.scheduler
+        )
+    return sweep(arguments.scenario, arguments.seeds, arguments.jobs)
 
 
 def _replay(arguments: argparse.Namespace) -> int:
