@@ -12,8 +12,8 @@ from simulator import __main__ as command
 
 REPO = Path(__file__).parents[2]
 NOTEBOOKS = sorted((REPO / "notebooks").glob("*.ipynb"))
-MAY_IMPORT = {"os", "pathlib", "matplotlib.figure", "simulator", "simulator.report"}
-MAY_TAKE = {"report", "api", "Path", "Figure"}
+MAY_IMPORT = {"itertools", "os", "pathlib", "matplotlib.figure", "simulator", "simulator.report"}
+MAY_TAKE = {"pairwise", "report", "api", "Path", "Figure"}
 
 
 def code_of(path: Path) -> str:
