@@ -9,13 +9,10 @@ from __future__ import annotations
 from simulator.mutants import changing, granting, leaving, limiting, recording, renewing
 from simulator.mutants.base import Mix, Mutant
 
-__all__ = ["MUTANTS", "SURVIVORS", "Mix", "Mutant"]
+__all__ = ["MUTANTS", "Mix", "Mutant"]
 
 MUTANTS: dict[str, Mutant] = {
     mutant.name: mutant
     for group in (granting, renewing, recording, limiting, leaving, changing)
     for mutant in group.MUTANTS
 }
-
-SURVIVORS: dict[str, str] = {}
-"""Clauses that have no mutant here, with the reason."""

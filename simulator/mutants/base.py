@@ -97,8 +97,8 @@ class Mutant:
     place : the module or class whose attribute is replaced.
     function : name of the attribute.
     wrong : what stands in its place.
-    also : replaced together with it, where two rules stand in for each other and either alone is
-        enough: then each has a mutant of its own that is let off, and this one of both.
+    also : replaced together with it, where two rules stand in for each other.
+    spared : why nothing can catch it alone; such a mutant is hunted on request only.
     """
 
     def __init__(
@@ -111,11 +111,13 @@ class Mutant:
         wrong: Any,
         mix: Mix,
         also: tuple[tuple[Any, str, Any], ...] = (),
+        spared: str = "",
     ) -> None:
         self.name = name
         self.rule = rule
         self.breaks = breaks
         self.mix = mix
+        self.spared = spared
         self.replacements = ((place, function, wrong), *also)
         self._intact: list[Any] = []
 

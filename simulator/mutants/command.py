@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from simulator.mutants import MUTANTS, SURVIVORS, Mutant
+from simulator.mutants import MUTANTS, Mutant
 from simulator.mutants.base import RUNS_MAX
 from simulator.mutants.hunt import Catch, hunt_all
 from simulator.mutants.record import kill_list, seeds_file
@@ -42,7 +42,8 @@ def act(arguments: argparse.Namespace) -> int:
     chosen = [
         mutant
         for mutant in MUTANTS.values()
-        if not arguments.only or any(part in mutant.name for part in arguments.only)
+        if any(part in mutant.name for part in arguments.only)
+        or not (arguments.only or mutant.spared)
     ]
     if not chosen:
         say(f"no mutant is called {', '.join(arguments.only)}; there are {', '.join(MUTANTS)}")
@@ -54,7 +55,7 @@ def act(arguments: argparse.Namespace) -> int:
     caught = sum(not each.failed for each in catches.values())
     if arguments.record:
         seeds_file(catches)
-        DOCUMENT.write_text(kill_list(catches, SURVIVORS))
+        DOCUMENT.write_text(kill_list(catches))
     for each in catches.values():
         for seed in each.holes:
             mix = MUTANTS[each.name].mix.name

@@ -58,6 +58,11 @@ MUTANTS = (
         "r2_granted",
         anybody,
         mixes.PASSED_ON,
+        spared=(
+            "R3 is asked again at accept by a majority, without which no renewal naming the "
+            "epoch succeeds (R4, R5); what else a promise carries is the duty (duty-of-all- "
+            "voters)"
+        ),
     ),
     Mutant(
         "promise-not-kept",
@@ -67,6 +72,10 @@ MUTANTS = (
         "r2_kept",
         always,
         mixes.PICKY,
+        spared=(
+            "R3 asked again at accept and growing counters keep grants apart without it; "
+            "without either of the two they do not (no-recheck-at-accept)"
+        ),
     ),
     Mutant(
         "counter-may-repeat",

@@ -83,6 +83,10 @@ MUTANTS = (
         "r9_still_holds",
         always,
         mixes.SLOW_DISKS,
+        spared=(
+            "a hold that ran out leaves a negative rest, for which R8 d asks for a round that "
+            "R8 b does not count, and not-after (R9) is past"
+        ),
     ),
     Mutant(
         "no-reuse-guard",
@@ -101,6 +105,10 @@ MUTANTS = (
         "r10_reuse_at",
         reuse_without_ack_limit,
         mixes.LEASES,
+        spared=(
+            "a told end is an instant: an answer that comes late is shorter, not later; after "
+            "a release the cooldown, which is not below `ack_limit`, covers it"
+        ),
     ),
     Mutant(
         "reuse-without-cooldown",
@@ -109,7 +117,7 @@ MUTANTS = (
         records,
         "r10_reuse_at",
         reuse_without_cooldown,
-        mixes.RELEASES,
+        mixes.COOLING,
     ),
     Mutant(
         "release-without-cooldown",

@@ -355,6 +355,16 @@ TAILS = mix(
     "tails",
     "records are lost on their way, and owners are drained and die",
     [each("crash", 2, for_s=[0.1, 5]), each("partition", 2, for_s=[2, 10], shape="alone")],
+    workloads=[
+        {
+            **CROWD,
+            "ttl_s": 15,
+            "renew_at": 0.9,
+            "stay_s": [20, 40],
+            "away_s": [0.5, 3],
+            "provisional": 1.0,
+        }
+    ],
     edges=4,
     prepare=paths.both(
         paths.always_late(("PushRecords", "RecordsHeld"), 1.5), scripts.drain_and_die
@@ -365,7 +375,17 @@ PASSED_ON = mix(
     "a cut-off owner loses its disk, and who takes over has to leave soon after",
     [],
     pool={"horizon": 60},
-    workloads=[{**CROWD, "homes": "edges", "ttl_s": 300, "provisional": 1.0}],
+    workloads=[
+        {
+            **CROWD,
+            "homes": "edges",
+            "ttl_s": 25,
+            "renew_at": 0.9,
+            "provisional": 1.0,
+            "stay_s": [20, 60],
+            "away_s": [0.5, 3],
+        }
+    ],
     edges=3,
     prepare=scripts.lost_and_passed_on,
 )
@@ -374,7 +394,7 @@ UNSEEN = mix(
     "a release that only its owner knew of is lost with the owner's disk",
     [],
     pool={"horizon": 60},
-    workloads=[{**CROWD, "homes": "edges", "ttl_s": 300, "provisional": 1.0, "subscribers": 14}],
+    workloads=[{**CROWD, "homes": "edges", "ttl_s": 25, "provisional": 1.0, "subscribers": 5}],
     edges=3,
     prepare=scripts.unseen_releases,
 )
@@ -395,5 +415,21 @@ CLONES_SOON = mix(
     prepare=scripts.clones_soon,
     strict=False,
     checkers=("overlap",),
+)
+REBOOTS = mix(
+    "reboots",
+    "edges lose power, come back in another time, and die for long",
+    [
+        each("reboot", 6, for_s=[10, 25], on=["edge"]),
+        each("crash", 3, for_s=[50, 90], on=["edge"]),
+    ],
+    workloads=[{**CROWD, "homes": "edges", "ask": 1.0, "renew_at": 0.3}],
+)
+COOLING = mix(
+    "cooling",
+    "short leases end without a word, and nothing goes wrong",
+    [],
+    pool={"cooldown": 15},
+    workloads=[{**CROWD, "ttl_s": 10, "stay_s": [5, 20]}],
 )
 MIXES = {value.name: value for value in list(globals().values()) if isinstance(value, Mix)}

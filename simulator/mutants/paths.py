@@ -87,7 +87,7 @@ def deaf(world: World) -> None:
     second, end = 6.0, world.scenario.duration_s
     while second < end:
         until = second + rng.uniform(25, 60)
-        victims = (rng.choice(cores),)
+        victims = tuple(rng.sample(cores, rng.choice((1, 1, 2))))
         picks.append(
             Pick(ROWS, victims, False, seconds_to_ns(second), seconds_to_ns(until), 1.0, 1)
         )

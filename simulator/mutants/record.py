@@ -28,6 +28,17 @@ nothing to resolve, and anti-entropy decides what is sent, not what counts. R1 i
 """
 
 
+SPARED_HEAD = """## Rules that stand twice
+
+Taken away alone these change nothing that a run could show, because another rule stands in for
+them; they stay in the protocol as the second line. `nexus-sim mutants --only NAME` hunts them all
+the same: one that is ever caught belongs into the table above.
+
+| rule | mutant | what it does | what stands in for it |
+|---|---|---|---|
+"""
+
+
 def seeds_file(catches: Mapping[str, Catch]) -> None:
     """Write the seeds found beside those that were known."""
     known = dict(SEEDS)
@@ -43,10 +54,13 @@ def seeds_file(catches: Mapping[str, Catch]) -> None:
     SEEDS_FILE.write_text(f"{head}SEEDS: dict[str, int] = {{\n{body}\n}}\n")
 
 
-def kill_list(catches: Mapping[str, Catch], survivors: Mapping[str, str]) -> str:
+def kill_list(catches: Mapping[str, Catch]) -> str:
     """The page for people."""
-    rows = []
+    rows, spared = [], []
     for name, mutant in MUTANTS.items():
+        if mutant.spared:
+            spared.append(f"| {mutant.rule} | `{name}` | {mutant.breaks} | {mutant.spared} |\n")
+            continue
         catch = catches.get(name)
         seed, by, runs = "-", "not run", "-"
         if catch is not None:
@@ -57,7 +71,4 @@ def kill_list(catches: Mapping[str, Catch], survivors: Mapping[str, str]) -> str
             f"| {mutant.rule} | `{name}` | {mutant.breaks} | {mutant.mix.name} | {by} | {seed} "
             f"| {runs} |\n"
         )
-    without = "## Rules without a mutant, and why\n\n" + "".join(
-        f"- **{rule}**: {why}\n" for rule, why in survivors.items()
-    )
-    return HEAD + "".join(rows) + TAIL + without
+    return HEAD + "".join(rows) + TAIL + SPARED_HEAD + "".join(spared)

@@ -23,11 +23,6 @@ def everything_below(voter: VoterShard, after_seq: int, last_seq: int) -> int:
     return max(voter.acked_seq, last_seq)
 
 
-def blocked_only(row: Row, told: int, slow: int, drift_ppm: int) -> int:
-    del told, drift_ppm
-    return max(0, row.blocked - slow) if row.length == CLOSED else 0
-
-
 def nothing_read(reads: Any, floor: int) -> dict[int, Row]:
     del reads, floor
     return {}
@@ -68,7 +63,7 @@ MUTANTS = (
     ),
     Mutant(
         "long-leases-unreplicated",
-        "R8",
+        "R8 d",
         "a lease of any length is told without a majority",
         holding,
         "r8d_needs_round",
@@ -119,6 +114,10 @@ MUTANTS = (
         "r8a_cumulative",
         everything_below,
         mixes.PICKY,
+        spared=(
+            "a push always starts at what its voter has acknowledged on disk, so there is "
+            "never a gap to pass over"
+        ),
     ),
     Mutant(
         "late-acknowledgement-counts",
@@ -128,6 +127,10 @@ MUTANTS = (
         "r8b_counts",
         always,
         mixes.PICKY,
+        spared=(
+            "an end is fixed before its record is sent, `quorum_wait` and R9's not-after run "
+            "out long before another owner can serve"
+        ),
     ),
     Mutant(
         "blocking-not-resent",
@@ -135,8 +138,8 @@ MUTANTS = (
         "a record that is sent does not say how long its resource stays blocked",
         records,
         "r8b_blocked_in",
-        blocked_only,
-        mixes.SHRINKING,
+        lambda row, told, slow, drift_ppm: 0,
+        mixes.RELEASES,
     ),
     Mutant(
         "retold-after-reboot",
@@ -145,7 +148,7 @@ MUTANTS = (
         NexusNode,
         "_redate_all",
         nothing,
-        mixes.POWER,
+        mixes.REBOOTS,
     ),
     Mutant(
         "no-base",
@@ -164,6 +167,10 @@ MUTANTS = (
         "r8c_may_answer_read",
         always,
         mixes.PICKY,
+        spared=(
+            "what a voter may still acknowledge after it was read comes back after the hold "
+            "has ended (R3) and does not count (R8 b)"
+        ),
     ),
     Mutant(
         "one-voter-read",
@@ -200,6 +207,10 @@ MUTANTS = (
         "r8c_base_replicated",
         always,
         mixes.DEAF,
+        spared=(
+            "acknowledgements are cumulative, so whatever is told beyond the hold has its "
+            "base replicated below it"
+        ),
     ),
     Mutant(
         "dropped-before-base",
@@ -209,6 +220,7 @@ MUTANTS = (
         "r8c_may_drop",
         always,
         mixes.DEAF,
+        spared=("a base travels in one message; who has a part of it has all of it"),
     ),
     Mutant(
         "confirmed-from-memory",
@@ -218,6 +230,10 @@ MUTANTS = (
         "r8d_confirmed",
         lambda begun_round, confirmed: frozenset(confirmed),
         mixes.RELEASES,
+        spared=(
+            "while the hold lasts nobody else can have changed the record, and R9's not-after "
+            "ends with the hold"
+        ),
     ),
     Mutant(
         "order-by-seq-alone",
@@ -236,5 +252,9 @@ MUTANTS = (
         "r18_below_floor",
         never,
         mixes.DEAF,
+        spared=(
+            "a voter that had everything up to an element and lacks it says that it is over "
+            "(R17), floor or not; the floor bounds what is kept"
+        ),
     ),
 )

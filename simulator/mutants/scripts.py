@@ -264,8 +264,9 @@ def _drain_and_die(world: World, rng: Random) -> None:
     machine = world.machines[name]
     world.call(by, DrainNode(name), lambda answer: None)
     now_s = world.env.now_ns / 1e9
-    at(world, now_s + rng.uniform(0.001, 0.08), partial(machine.crash, reason="died draining"))
-    at(world, now_s + rng.uniform(0.1, 0.3), machine.revive)
+    if rng.random() < 0.5:
+        at(world, now_s + rng.uniform(0.001, 0.08), partial(machine.crash, reason="died draining"))
+        at(world, now_s + rng.uniform(0.1, 0.3), machine.revive)
 
 
 def lost_and_passed_on(world: World) -> None:
@@ -282,7 +283,7 @@ def _lost(world: World, rng: Random) -> None:
         return
     name = rng.choice(owners)
     now_s = world.env.now_ns / 1e9
-    cut_s = rng.uniform(3, 9)
+    cut_s = rng.uniform(5, 11)
     cut(world, [name], cut_s)
     machine = world.machines[name]
 
@@ -291,24 +292,37 @@ def _lost(world: World, rng: Random) -> None:
         machine.wipe()
 
     at(world, now_s + cut_s - 0.2, lose)
-    at(world, now_s + cut_s + 0.5, machine.revive)
+    back_s = now_s + cut_s + 0.5
+    at(world, back_s, machine.revive)
+    # It says that it is another life of its disk, and is gone again: others take its shards.
+    at(world, back_s + rng.uniform(0.1, 0.6), partial(machine.crash, reason="gone again"))
+    at(world, back_s + 45, machine.revive)
     deaf_core = rng.choice(world.layout.names("core"))
     if rng.random() < 0.6:
-        at(world, now_s + cut_s, lambda: cut(world, [deaf_core], rng.uniform(1, 6)))
-    at(world, now_s + cut_s + rng.uniform(3, 12), lambda: _move_on(world, rng, name))
+        at(world, back_s - 0.3, partial(cut, world, [deaf_core], rng.uniform(1, 6)))
+    for _ in range(2):
+        at(world, back_s + rng.uniform(5, 14), partial(_move_on, world, rng))
 
 
-def _move_on(world: World, rng: Random, lost: str) -> None:
-    """Whoever holds a shard in quarantine is drained, or switched off and fenced."""
-    by = rng.choice(world.layout.names("core"))
-    for name in owners_of(world):
-        if name == lost:
+def _move_on(world: World, rng: Random) -> None:
+    """Whoever serves a shard in quarantine is drained, or dies for good and is fenced."""
+    cores = world.layout.names("core")
+    for name, machine in world.machines.items():
+        process = machine.process
+        if process is None:
             continue
-        if rng.random() < 0.5:
-            world.call(by, DrainNode(name), lambda answer: None)
-        else:
-            _fence(world, name, by, rng.uniform(5, 20))
-        return
+        owners = [shard.owner for shard in process.node.owning.owned.values()]
+        if any(owner is not None and owner.grant.quarantine for owner in owners):
+            by = rng.choice([core for core in cores if core != name])
+            if rng.random() < 0.5:
+                world.call(by, DrainNode(name), _nobody)
+            else:
+                _fence(world, name, by, 30)
+            return
+
+
+def _nobody(_: Answer) -> None:
+    """Nobody waits for this answer."""
 
 
 def cut(world: World, side: list[str], lasts_s: float) -> None:
@@ -352,9 +366,16 @@ def _unseen(world: World, rng: Random, name: str) -> None:
         machine.crash(reason="disk lost")
         machine.wipe()
 
+    def install_it(answer: Answer) -> None:
+        install(world, answer)
+
     world.call(home, Allocate("p", name), answered)
     at(world, now_s + 4, lambda: cut(world, [home], 10))
     at(world, now_s + 4.2, release)
+    for number in range(8):
+        other = Allocate("p", f"{name}-{number}", ttl_s=60, provisional=True)
+        step = partial(world.call, home, other, install_it)
+        at(world, now_s + 5.5 + rng.uniform(0, 4), step)
     at(world, now_s + 13, lose)
     at(world, now_s + 14.5, machine.revive)
     for wait_s in range(15, 40, 2):
@@ -366,7 +387,7 @@ def one_each(world: World) -> None:
     """R20, looked at after the last partition: of a subscriber's open rows one is in use."""
 
     def look() -> None:
-        rows: dict[str, dict[str, int]] = {}
+        in_use: dict[str, list[str]] = {}
         for machine in world.machines.values():
             if machine.process is None:
                 continue
@@ -375,11 +396,12 @@ def one_each(world: World) -> None:
                     if shard.owner is None or shard.owner.state != SERVING:
                         continue
                     for row in shard.rows:
-                        if row.length == HELD and not row.flags & FLAG_RETIRED:
-                            place = f"{machine.name} {row.index}"
-                            rows.setdefault(row.subscriber, {})[place] = row.index
-        for subscriber, places in rows.items():
-            if len(set(places.values())) > 1:
-                world.violate("one_each", 0, f"{subscriber} has {', '.join(places)}")
+                        if row.length == HELD:
+                            places = in_use.setdefault(row.subscriber, [])
+                            if not row.flags & FLAG_RETIRED:
+                                places.append(f"{machine.name} {row.index}")
+        for subscriber, places in in_use.items():
+            if len(places) != 1:
+                world.violate("one_each", 0, f"{subscriber} has {', '.join(places) or 'nothing'}")
 
     at(world, world.scenario.duration_s - 0.5, look)
