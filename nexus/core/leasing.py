@@ -267,6 +267,7 @@ class Leasing:
                 continue
             self.close(pool, shard, row, "expired", "expiry", quick=False)
             self._announce_end(pool, row, "ALLOCATION_EXPIRED", "nexus", "expiry")
+            self.note_durable(shard, owner, row.seq)
         return len(rows)
 
     def _late(self, pool: PoolState, shard: Shard, row: Row) -> None:
@@ -306,9 +307,6 @@ class Leasing:
         self.ctx.when_durable(
             self._announce, (pool, row.subscriber, row.index, action, actor, cause_id)
         )
-        shard = pool.shard_at(row.index)
-        assert shard.owner is not None
-        self.note_durable(shard, shard.owner, row.seq)
 
     def _announce(self, argument: tuple[PoolState, str, int, str, str, str]) -> None:
         pool, subscriber, index, action, actor, cause_id = argument
@@ -332,10 +330,9 @@ class Leasing:
         return Pending(verb, reply_to, pool, shard, row, cause_id, actor)
 
     def release(
-        self, reply_to: int, pool: PoolState, row: Row, cause_id: str, actor: str
+        self, reply_to: int, pool: PoolState, shard: Shard, row: Row, cause_id: str, actor: str
     ) -> Pending:
         """End an allocation by its holder's wish."""
-        shard = pool.shard_at(row.index)
         self.close(pool, shard, row, "released", cause_id, quick=True)
         self._announce_end(pool, row, "ALLOCATION_DELETED", actor, cause_id)
         return self.tell(RELEASE, reply_to, pool, shard, row, cause_id, actor)

@@ -34,7 +34,9 @@ def run(node: Services, request: ConfirmRetired, call: Call) -> None:
     if not is_retired(row):
         node.answer(call, Done())
         return
-    pending = node.leasing.release(call.reply_to, pool, row, call.cause_id, call.actor)
+    pending = node.leasing.release(
+        call.reply_to, pool, pool.shard_at(row.index), row, call.cause_id, call.actor
+    )
     pending.origin = call.origin
     assert pending.verb == RELEASE
     node.telling.start(pending)

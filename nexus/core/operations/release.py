@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from nexus.core.calls import Call, Services
-from nexus.core.finding import find_row, owner_of_row, refuse_writes
+from nexus.core.finding import find_row, local_shard, refuse_writes
 
 
 class Release(msgspec.Struct, frozen=True, gc=False):
@@ -21,11 +21,12 @@ def run(node: Services, request: Release, call: Call) -> None:
     """Close the record; the answer waits for a quorum that holds the closing (R8 d)."""
     refuse_writes(node)
     pool, row = find_row(node, request.subscriber_id, request.pool_id)
-    if not owner_of_row(node, pool, row, call):
+    shard = local_shard(node, pool, row.index, call, changing=True)
+    if shard is None:
         return
     if call.origin is not None and not node.tickets.admits(pool, row, request.ticket):
         node.answer(call, node.tickets.issue(pool, row))
         return
-    pending = node.leasing.release(call.reply_to, pool, row, call.cause_id, call.actor)
+    pending = node.leasing.release(call.reply_to, pool, shard, row, call.cause_id, call.actor)
     pending.origin = call.origin
     node.telling.start(pending)
