@@ -132,6 +132,7 @@ def _moves(record: Record) -> list[Line]:
 
     for shard, line in record.owners().items():
         holder: tuple[str, int] | None = None
+        holds_to = 0.0
         free_since: float | None = None
         for begin, end, member, epoch, acts in sorted(line):
             if not acts:
@@ -141,6 +142,8 @@ def _moves(record: Record) -> list[Line]:
                 continue
             if holder is None:
                 add(begin, "calm", f"{member} begins to serve {{}} (epoch {epoch})", shard)
+            elif holder[0] != member and begin < holds_to:
+                add(begin, "bad", f"{member} acts on {{}} while {holder[0]} still does", shard)
             elif holder[0] != member:
                 add(
                     begin,
@@ -153,8 +156,8 @@ def _moves(record: Record) -> list[Line]:
             elif free_since is not None:
                 add(begin, "good", f"{member} hears from a majority and serves {{}} again", shard)
             holder = (member, epoch)
+            holds_to = end
             free_since = None
-            del end
     return [Line(at_s, tone, _filled(text, shards)) for at_s, tone, text, shards in grouped]
 
 

@@ -60,7 +60,7 @@ def _explore(arguments: argparse.Namespace) -> int:
         for name in arguments.world or WORLDS:
             task = progress.add_task(name, total=None, worlds=0, open=0)
             report = _walk(name, arguments, progress, task)
-            progress.console.print(told(report), highlight=False, markup=False, soft_wrap=True)
+            _say(told(report))
             broken += report.found is not None
     return FAILED if broken else 0
 

@@ -8,9 +8,14 @@ from pathlib import Path
 import pytest
 
 from simulator import __main__ as command
+from simulator import folder as folders
 from simulator import report, story
+from simulator.api import run_seed
 from simulator.compare import compare
+from simulator.explore.mutants import MUTANTS
 from simulator.record import Record, read
+from simulator.recorder import Recorder
+from simulator.scenario import load
 
 SCENARIO = Path(__file__).parents[2] / "scenarios" / "partition-five.toml"
 
@@ -64,6 +69,19 @@ def test_the_story_names_the_fault_and_who_takes_over(record):
     assert any("stops serving" in text and "Core-2" in text for text in told)
     assert any("went from core-2 to" in text for text in told)
     assert "No address was ever used by two subscribers" in story.verdict(record)
+
+
+def test_a_broken_run_is_told_as_such(tmp_path):
+    recorder = Recorder(load(SCENARIO))
+    mutant = next(each for each in MUTANTS if each.name == "r3-timer")
+    world, result = run_seed(load(SCENARIO), 4, mutant=mutant, hooks=recorder.hooks)
+    folders.write(tmp_path, SCENARIO, world, result, None, "as it was")
+    recorder.write(tmp_path)
+    broken = read(tmp_path)
+    assert not broken.passed
+    assert story.verdict(broken).startswith("Invariant 2 was broken at")
+    assert any("acts on" in line.text and "still does" in line.text for line in story.lines(broken))
+    assert 'class="verdict violation"' in report.html(broken)
 
 
 def test_the_page_needs_nothing_else(folder):
