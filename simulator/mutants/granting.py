@@ -84,7 +84,7 @@ MUTANTS = (
         register,
         "r2_counter_grows",
         always,
-        mixes.PICKY,
+        mixes.STALE,
     ),
     Mutant(
         "ballot-without-incarnation",

@@ -81,11 +81,9 @@ def hunt_all(
 ) -> Iterator[Catch]:
     """Hunt them in as many processes; what came of each comes when it is done."""
     tasks = [(mutant.name, count, runs_max) for mutant in mutants]
-    if jobs <= 1:
-        yield from map(_hunt_one, tasks)
-        return
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        yield from pool.imap_unordered(_hunt_one, tasks)
+    # A process each: hundreds of worlds leave more behind than one process should carry.
+    with multiprocessing.get_context("spawn").Pool(max(1, jobs), maxtasksperchild=1) as pool:
+        yield from pool.imap_unordered(_hunt_one, tasks, chunksize=1)
 
 
 def _hunt_one(task: tuple[str, bool, int]) -> Catch:

@@ -278,9 +278,21 @@ DISKS_DRAINED = mix(
 TWINS = mix(
     "twins",
     "subscribers ask on both sides of a partition",
-    [{"kind": "partition", "at_s": [10, 40, 70, 100], "for_s": [3, 15], "shape": "halves"}],
-    workloads=[{**CROWD, "kind": "twins", "prefix": "twin", "subscribers": 4, "twice": 1.0}],
-    pool={"cidr": "10.0.0.0/28", "sharding_factor": 4},
+    [{"kind": "partition", "at_s": [10, 40, 70, 100], "for_s": [12, 12], "on": ["edge-1"]}],
+    workloads=[
+        {
+            **CROWD,
+            "kind": "twins",
+            "prefix": "twin",
+            "subscribers": 8,
+            "homes": "edges",
+            "twice": 1.0,
+            "ttl_s": 30,
+            "provisional": 1.0,
+            "stay_s": [5, 20],
+        }
+    ],
+    pool={"cidr": "10.0.0.0/26", "sharding_factor": 8},
     prepare=scripts.one_each,
 )
 VOTERS = mix(
@@ -336,7 +348,16 @@ DEAF = mix(
     "deaf",
     "a voter hears of no rows for a while, and owners are cut off and die",
     [each("partition", 6, for_s=[21, 35], shape="alone"), each("crash", 3, for_s=[0.1, 20])],
-    workloads=[{**CROWD, "ttl_s": 300}, {**LINES, "subscribers": 6, "release": 1.0}],
+    workloads=[
+        {
+            **LINES,
+            "subscribers": 10,
+            "permanent": 0.8,
+            "release": 1.0,
+            "stay_s": [3, 25],
+            "away_s": [12, 25],
+        }
+    ],
     prepare=paths.deaf,
 )
 SLOW_ACCEPTS = mix(
@@ -348,7 +369,7 @@ SLOW_ACCEPTS = mix(
 UNRENEWED = mix(
     "unrenewed",
     "acceptances come late, and then renewals come nowhere",
-    [each("crash", 3, for_s=[5, 30])],
+    [each("crash", 2, for_s=[25, 30])],
     prepare=paths.unrenewed,
 )
 TAILS = mix(
@@ -431,5 +452,12 @@ COOLING = mix(
     [],
     pool={"cooldown": 15},
     workloads=[{**CROWD, "ttl_s": 10, "stay_s": [5, 20]}],
+)
+STALE = mix(
+    "stale candidates",
+    "a member that missed a grant starts again just when that grant's owner is switched off",
+    [],
+    edges=4,
+    prepare=scripts.stale_candidates,
 )
 MIXES = {value.name: value for value in list(globals().values()) if isinstance(value, Mix)}

@@ -7,13 +7,14 @@ losses find in thousands.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from nexus.model.time import seconds_to_ns
-from simulator.mutants.scripts import times
+from simulator.mutants.scripts import at, cut, times
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -31,6 +32,10 @@ PICKED = (
     ("RowsSpread", "DigestSpread", "RowsWanted"),
     ("Decided", "DecidePrepare", "DecideAccept"),
 )
+MUTE_NS = seconds_to_ns(22)
+PATIENCE_NS = seconds_to_ns(3)
+ACCEPTED_LATE_NS = 4 * PATIENCE_NS - seconds_to_ns(0.5)
+"""A campaign waits hardly longer for them."""
 ROWS = ("PushRecords", "RowsSpread", "DigestSpread", "RowsWanted")
 
 
@@ -96,15 +101,29 @@ def deaf(world: World) -> None:
 
 
 def unrenewed(world: World) -> None:
-    """Acceptances come late, and for some time an owner's renewals come nowhere."""
+    """Acceptances come late; then the winner's renewals come nowhere, and soon nothing at all."""
     rng = world.rng("script", "unrenewed")
-    names = tuple(world.network.names)
-    picks = [Pick(("ShardsAccepted",), names, False, 0, 1 << 62, 0.0, seconds_to_ns(1.9))]
-    for second in times(world, rng, 12, spare_s=10):
-        from_ns = seconds_to_ns(second)
-        until_ns = from_ns + seconds_to_ns(rng.uniform(10, 30))
-        picks.append(Pick(("RenewGrants",), (rng.choice(names),), True, from_ns, until_ns, 1.0, 1))
-    pick(world, picks, rng)
+    network, env = world.network, world.env
+    for machine in world.machines.values():
+        machine.config = msgspec.structs.replace(machine.config, retry_ns=PATIENCE_NS)
+    send = network.send
+    mute_until: dict[str, int] = {}
+
+    def picking(source: str, target: str, message: Any) -> None:
+        kind = type(message).__name__
+        now = env.now_ns
+        if kind == "ReadShards" and mute_until.get(source, 0) <= now and rng.random() < 0.8:
+            mute_until[source] = now + MUTE_NS
+            at(world, now / 1e9 + rng.uniform(1, 3), partial(cut, world, [source], 25))
+        if kind == "RenewGrants" and now < mute_until.get(source, 0):
+            return
+        if kind == "ShardsAccepted" and not any(now < until for until in mute_until.values()):
+            late = ACCEPTED_LATE_NS - int(rng.random() * PATIENCE_NS)
+            env.call_later(late, lambda _: send(source, target, message), None)
+            return
+        send(source, target, message)
+
+    setattr(network, "send", picking)  # noqa: B010 - a method of this one network
 
 
 def pick(world: World, picks: list[Pick], rng: Random) -> None:

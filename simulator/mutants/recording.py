@@ -91,11 +91,12 @@ MUTANTS = (
     Mutant(
         "one-voter-replicates",
         "R8",
-        "a record counts as replicated when one member holds it",
+        "a record counts as replicated, and a round as answered, when one voter says so",
         configuration,
         "r8_replicated",
         anybody,
         mixes.DEAF,
+        also=((configuration, "r8d_confirmed_by", anybody),),
     ),
     Mutant(
         "old-epoch-acknowledged",

@@ -265,8 +265,9 @@ def _drain_and_die(world: World, rng: Random) -> None:
     world.call(by, DrainNode(name), lambda answer: None)
     now_s = world.env.now_ns / 1e9
     if rng.random() < 0.5:
-        at(world, now_s + rng.uniform(0.001, 0.08), partial(machine.crash, reason="died draining"))
-        at(world, now_s + rng.uniform(0.1, 0.3), machine.revive)
+        dies_s = now_s + rng.uniform(0.01, 5)
+        at(world, dies_s, partial(machine.crash, reason="died draining"))
+        at(world, dies_s + rng.uniform(0.05, 0.3), machine.revive)
 
 
 def lost_and_passed_on(world: World) -> None:
@@ -333,6 +334,38 @@ def cut(world: World, side: list[str], lasts_s: float) -> None:
     at(world, world.env.now_ns / 1e9 + lasts_s, lambda: world.network.better(number))
 
 
+def stale_candidates(world: World) -> None:
+    """A member that missed a grant starts again just when that grant's owner is switched off."""
+    rng = world.rng("script", "stale")
+    for begin in (15.0, 85.0):
+        at(world, begin, partial(_stale_candidate, world, rng))
+
+
+def _stale_candidate(world: World, rng: Random) -> None:
+    owners = owners_of(world)
+    if not owners:
+        return
+    name = owners[-1]
+    machine = world.machines[name]
+    process = machine.process
+    assert process is not None
+    keys = list(process.node.owning.owned)
+    machine.crash(reason="misses a grant")
+
+    def switch_off() -> None:
+        for other, each in world.machines.items():
+            running = each.process
+            if running is None or not any(key in running.node.owning.owned for key in keys):
+                continue
+            by = rng.choice([core for core in world.layout.names("core") if core != other])
+            _fence(world, other, by, 25)
+            return
+
+    off_s = world.env.now_ns / 1e9 + 28
+    at(world, off_s, switch_off)
+    at(world, off_s + rng.uniform(-0.01, 0.03), machine.revive)
+
+
 # --- a release that nobody heard of --------------------------------------------------------------
 
 
@@ -384,7 +417,7 @@ def _unseen(world: World, rng: Random, name: str) -> None:
 
 
 def one_each(world: World) -> None:
-    """R20, looked at after the last partition: of a subscriber's open rows one is in use."""
+    """R20, looked at 7 s after each partition: of a subscriber's open rows one is in use."""
 
     def look() -> None:
         in_use: dict[str, list[str]] = {}
@@ -404,4 +437,5 @@ def one_each(world: World) -> None:
             if len(places) != 1:
                 world.violate("one_each", 0, f"{subscriber} has {', '.join(places) or 'nothing'}")
 
-    at(world, world.scenario.duration_s - 0.5, look)
+    for second in (33, 63, 93, 123):
+        at(world, second, look)
