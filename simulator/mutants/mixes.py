@@ -348,6 +348,13 @@ DEAF = mix(
     "deaf",
     "a voter hears of no rows for a while, and owners are cut off and die",
     [each("partition", 6, for_s=[21, 35], shape="alone"), each("crash", 3, for_s=[0.1, 20])],
+    workloads=[{**CROWD, "ttl_s": 300}, {**LINES, "subscribers": 6, "release": 1.0}],
+    prepare=paths.deaf,
+)
+DEAF_RELEASES = mix(
+    "deaf releases",
+    "addresses are released and given anew while a voter hears of no rows",
+    [each("partition", 6, for_s=[21, 35], shape="alone"), each("crash", 3, for_s=[0.1, 20])],
     workloads=[
         {
             **LINES,

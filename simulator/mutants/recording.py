@@ -189,7 +189,7 @@ MUTANTS = (
         records,
         "r8c_union",
         first_read,
-        mixes.DEAF,
+        mixes.DEAF_RELEASES,
     ),
     Mutant(
         "base-without-cooling",
