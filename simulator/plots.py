@@ -180,7 +180,8 @@ def messages(record: Record) -> Figure:
             continue
         rates = [count / width for count in counts[kind]]
         axes.plot(instants, rates, color=colour, label=name, linewidth=1.2)
-    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    if axes.get_legend_handles_labels()[1]:  # a lone member sends nothing
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     axes.set_ylim(bottom=0)
     return figure
 
