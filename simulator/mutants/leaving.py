@@ -51,7 +51,10 @@ MUTANTS = (
         "r12_persist_seal",
         nothing,
         mixes.TAILS,
-        also=((register, "r3_may_renew", always),),
+        spared=(
+            "a restarted owner holds nothing before a majority renews its epoch, and finds "
+            "the release's mark (R3) or a promise there"
+        ),
     ),
     Mutant(
         "quarantine-drains",

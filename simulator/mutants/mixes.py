@@ -375,8 +375,9 @@ SLOW_ACCEPTS = mix(
 )
 UNRENEWED = mix(
     "unrenewed",
-    "acceptances come late, and then renewals come nowhere",
-    [each("crash", 2, for_s=[25, 30])],
+    "acceptances come late, and then the winner's renewals come nowhere",
+    [],
+    pool={"horizon": 34, "sharding_factor": 1},
     prepare=paths.unrenewed,
 )
 TAILS = mix(

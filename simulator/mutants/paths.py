@@ -32,7 +32,7 @@ PICKED = (
     ("RowsSpread", "DigestSpread", "RowsWanted"),
     ("Decided", "DecidePrepare", "DecideAccept"),
 )
-MUTE_NS = seconds_to_ns(22)
+MUTE_NS = seconds_to_ns(60)
 PATIENCE_NS = seconds_to_ns(3)
 ACCEPTED_LATE_NS = 4 * PATIENCE_NS - seconds_to_ns(0.5)
 """A campaign waits hardly longer for them."""
@@ -108,16 +108,20 @@ def unrenewed(world: World) -> None:
         machine.config = msgspec.structs.replace(machine.config, retry_ns=PATIENCE_NS)
     send = network.send
     mute_until: dict[str, int] = {}
+    cut_off: list[str] = []
 
     def picking(source: str, target: str, message: Any) -> None:
         kind = type(message).__name__
         now = env.now_ns
-        if kind == "ReadShards" and mute_until.get(source, 0) <= now and rng.random() < 0.8:
+        if kind == "AcceptShards" and not mute_until and rng.random() < 0.3:
             mute_until[source] = now + MUTE_NS
-            at(world, now / 1e9 + rng.uniform(1, 3), partial(cut, world, [source], 25))
-        if kind == "RenewGrants" and now < mute_until.get(source, 0):
+        muted = now < mute_until.get(source, 0)
+        if muted and kind == "RenewGrants":
             return
-        if kind == "ShardsAccepted" and not any(now < until for until in mute_until.values()):
+        if muted and kind == "ReadShards" and source not in cut_off:
+            cut_off.append(source)
+            at(world, now / 1e9 + rng.uniform(1, 3), partial(cut, world, [source], 60))
+        if kind == "ShardsAccepted" and now < mute_until.get(target, 0):
             late = ACCEPTED_LATE_NS - int(rng.random() * PATIENCE_NS)
             env.call_later(late, lambda _: send(source, target, message), None)
             return
