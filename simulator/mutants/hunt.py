@@ -81,9 +81,12 @@ def hunt_all(
 ) -> Iterator[Catch]:
     """Hunt them in as many processes; what came of each comes when it is done."""
     tasks = [(mutant.name, count, runs_max) for mutant in mutants]
-    # A process each: hundreds of worlds leave more behind than one process should carry.
-    with multiprocessing.get_context("spawn").Pool(max(1, jobs), maxtasksperchild=1) as pool:
-        yield from pool.imap_unordered(_hunt_one, tasks, chunksize=1)
+    jobs = max(1, jobs)
+    context = multiprocessing.get_context("spawn")
+    for first in range(0, len(tasks), jobs):
+        # Fresh processes each time: hundreds of worlds leave more behind than one should carry.
+        with context.Pool(jobs) as pool:
+            yield from pool.imap_unordered(_hunt_one, tasks[first : first + jobs])
 
 
 def _hunt_one(task: tuple[str, bool, int]) -> Catch:
