@@ -261,8 +261,10 @@ class Leasing:
             shard = pool.shard_at(row.index)
             owner = shard.owner
             if owner is None:
-                continue  # its owner closes it; a row that is carried over is filed again
+                shard.unfiled = True  # its owner closes it; filed again if this node serves it
+                continue
             if not holding.r7_may_change(owner, self.ctx.clocks.fast):
+                shard.unfiled = True
                 self._late(pool, shard, row)
                 continue
             self.close(pool, shard, row, "expired", "expiry", quick=False)

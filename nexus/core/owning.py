@@ -34,7 +34,6 @@ from nexus.ownership import configuration, holding, register
 from nexus.ownership.shard import (
     BASING,
     DRAINING,
-    HELD,
     RENEWING,
     SEALED,
     SERVING,
@@ -252,9 +251,9 @@ class Owning:
             ctx.timers.set_earlier("quarantine", ctx.clocks.mono_at(slow=owner.quarantine_until))
         self.campaigns.persist_owner(shard, owner)
         pool.build_free_maps(shard)
-        for row in shard.rows:
-            if row.length == HELD and row.ends:
-                pool.held_queue.add(row, row.ends)
+        if shard.unfiled:
+            shard.unfiled = False
+            pool.held_queue.add_all(shard.rows)
         pool.set_available(shard, available=pool.retired_us is None)
         self.leasing.next_due_ns = 0
         self.woken = True

@@ -335,6 +335,7 @@ class Shard:
         "start",
         "stop",
         "top_seq",
+        "unfiled",
         "voter",
     )
 
@@ -347,6 +348,8 @@ class Shard:
         self.rows = RowTable(start, stop)
         self.held = 0
         self.cooling = 0
+        self.unfiled = False
+        """Some row's end came up while nobody here could close it: it is in no queue any more."""
         self.top_seq = 0
         """Highest seq of any row read from the log; only a restart needs it."""
         self.digest: int | None = None
