@@ -246,7 +246,7 @@ class NexusNode:
         ctx = self.ctx
         now = ctx.now.mono_ns
         if self.owning.owned:
-            self.owning.renew()
+            self.owning.renewing.renew()
             for shard in self.owning.owned.values():
                 owner = shard.owner
                 if owner is not None and owner.state == "basing":
@@ -280,7 +280,7 @@ class NexusNode:
     def _timer(self, name: str) -> None:
         """What each named timer does."""
         actions: dict[str, Callable[[], None]] = {
-            "renew": self.owning.renew,
+            "renew": self.owning.renewing.renew,
             "round": self.owning.round,
             "questions": self.telling.expire_questions,
             "campaigns": self.campaigns.tick,
@@ -320,7 +320,7 @@ class NexusNode:
             case m.RenewGrants():
                 self.voting.on_renew(sender, message)
             case m.GrantsRenewed():
-                self.owning.on_renewed(sender, message)
+                self.owning.renewing.on_renewed(sender, message)
             case m.PushRecords():
                 self.voting.on_push(sender, message)
                 self._rows_came()
@@ -333,7 +333,7 @@ class NexusNode:
             case m.AcceptShards():
                 self.voting.on_accept(sender, message)
             case m.ShardsAccepted():
-                self.owning.adopt(self.campaigns.on_accepted(sender, message))
+                self.owning.renewing.adopt(self.campaigns.on_accepted(sender, message))
             case m.ReadShards():
                 self.voting.on_read(sender, message)
             case m.ShardsRead():
@@ -343,7 +343,7 @@ class NexusNode:
             case m.ShardsReleased():
                 self.owning.releasing.on_released(sender, message)
             case m.SessionChallenged():
-                self.owning.on_challenged(sender, message)
+                self.owning.renewing.on_challenged(sender, message)
             case m.ChallengeAnswered():
                 self.voting.on_challenge_answered(sender, message)
             case m.Forward():

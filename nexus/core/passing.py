@@ -69,7 +69,7 @@ class Passing:
             ctx.timers.set_earlier("placement", now)
         elif now - self.renewed_ns >= RENEW_APART_NS:
             self.renewed_ns = now
-            self.node.owning.renew()
+            self.node.owning.renewing.renew()
 
     def _not_served(self) -> NexusError:
         if self.node.owning.owned:

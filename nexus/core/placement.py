@@ -69,7 +69,7 @@ class Placement:
         for gone in [number for number in self.tables if number not in self.book.by_no]:
             del self.tables[gone]
         me = self.members.get(ctx.me)
-        if me is None or self.owning.superseded or ctx.storage_failed is not None:
+        if me is None or self.owning.renewing.superseded or ctx.storage_failed is not None:
             return
         wanted: list[Key] = []
         for pool in self.book.by_id.values():

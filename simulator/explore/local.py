@@ -301,7 +301,7 @@ class Locals:
             node.owning.releasing.drain(shard)
         elif kind == "run":
             node.campaigns.backoff.clear()
-            if shard.owner is None and not node.owning.superseded:
+            if shard.owner is None and not node.owning.renewing.superseded:
                 node.campaigns.start([shard.key])
         # Which timers ring is the explorer's choice: all others are put off.
         timers = node.ctx.timers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nexus.core.owning import Owning
+from nexus.core.renewing import Renewing
 from nexus.model.time import Instant
 from nexus.ownership import clocks, configuration, holding, register
 from nexus.ownership.clocks import NodeClocks
@@ -107,7 +107,7 @@ MUTANTS = (
         "superseded-goes-on",
         "R22",
         "a process told of a newer session of itself goes on",
-        Owning,
+        Renewing,
         "stop_all",
         nothing,
         mixes.CLONES_SOON,

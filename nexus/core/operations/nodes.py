@@ -165,7 +165,7 @@ def readiness(node: Services, request: GetReadiness, call: Call) -> None:
     reasons: list[str] = []
     if node.ctx.storage_failed is not None:
         reasons.append(f"storage failed: {node.ctx.storage_failed}")
-    if node.owning.superseded:
+    if node.owning.renewing.superseded:
         reasons.append("a newer session of this member was seen")
     owners = [
         shard.owner

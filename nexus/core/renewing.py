@@ -1,0 +1,223 @@
+"""An owner keeps its grants alive: renewals, refusals, giving up, newer sessions (R4, R5, R22).
+
+A renewal names the shards that it is for, and the time is noted before it is sent; each shard
+counts its own voters (R5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from nexus.core.book import PoolBook
+from nexus.core.campaigns import Campaigns, Key
+from nexus.core.context import Context
+from nexus.core.messages import (
+    AcceptShards,
+    ChallengeAnswered,
+    GrantsRenewed,
+    RenewGrants,
+    SessionChallenged,
+)
+from nexus.core.releasing import Releasing
+from nexus.core.telling import Telling
+from nexus.model.time import NS_PER_S
+from nexus.ownership import configuration, holding, register
+from nexus.ownership.shard import DRAINING, RENEWING, SEALED, OwnerShard, Shard
+from nexus.ownership.values import Ballot
+
+RENEW_INTERVAL_MAX_NS = 20 * NS_PER_S
+WITNESS_FRACTION = 3
+"""Renewals per `witness_age` of a node without a running clock."""
+RENEW_FRACTION = 6
+"""Renewals per horizon."""
+ROUNDS_MAX = 64
+"""Rounds whose answers are still counted; older ones are late in any case."""
+
+
+class _Round:
+    """One renewal: when it left, for which grants, and who acknowledged what."""
+
+    __slots__ = ("grants", "sent", "voters")
+
+    def __init__(self, sent: int, grants: dict[Key, Ballot]) -> None:
+        self.sent = sent
+        self.grants = grants
+        self.voters: dict[Key, dict[str, None]] = {key: {} for key in grants}
+
+
+class Renewing:
+    """The renewals of one node's grants.
+
+    Parameters
+    ----------
+    serve : begins to serve a shard whose base is replicated and that is held (R4).
+    held_again : a served shard's hold had run out and is back.
+    """
+
+    def __init__(
+        self,
+        ctx: Context,
+        book: PoolBook,
+        telling: Telling,
+        campaigns: Campaigns,
+        releasing: Releasing,
+        *,
+        serve: Callable[[Shard, OwnerShard], None],
+        held_again: Callable[[Shard], None],
+    ) -> None:
+        self.ctx = ctx
+        self.book = book
+        self.telling = telling
+        self.campaigns = campaigns
+        self.releasing = releasing
+        self.owned = releasing.owned
+        self.drop = releasing.drop
+        self.serve = serve
+        self.held_again = held_again
+        self.rounds: dict[int, _Round] = {}
+        self.round_no = 0
+        self.superseded = False
+        """A newer session of this member was seen: this process stops acting (R22)."""
+
+    def adopt(self, shards: list[Shard]) -> None:
+        """Shards were won: renew them along with the others, at once."""
+        for shard in shards:
+            self.owned[shard.key] = shard
+        if shards:
+            self.renew()
+
+    def interval_ns(self) -> int:
+        """min(20 s, smallest finite horizon held / 6), or as configured."""
+        if self.ctx.config.witness_ns is not None:
+            return self.ctx.config.witness_ns // WITNESS_FRACTION
+        if self.ctx.config.renew_interval_ns is not None:
+            return self.ctx.config.renew_interval_ns
+        horizons = [
+            owner.grant.horizon_ns
+            for shard in self.owned.values()
+            if (owner := shard.owner) is not None and owner.grant.horizon_ns is not None
+        ]
+        smallest = min(horizons, default=RENEW_INTERVAL_MAX_NS * RENEW_FRACTION)
+        return min(RENEW_INTERVAL_MAX_NS, smallest // RENEW_FRACTION)
+
+    def renew(self) -> None:
+        """Send one renewal for everything, noting the time before sending (R5)."""
+        ctx = self.ctx
+        grants: dict[Key, Ballot] = {}
+        for key, shard in list(self.owned.items()):
+            owner = shard.owner
+            if owner is None:
+                del self.owned[key]
+            elif owner.state != SEALED:
+                grants[key] = owner.grant.epoch
+        interval = self.interval_ns()
+        jitter = int(interval * ctx.config.renew_jitter_ratio)
+        delay = interval - jitter // 2 + (ctx.rng.randrange(jitter) if jitter else 0)
+        if self.owned:
+            ctx.timers.set("renew", ctx.now.mono_ns + delay)
+        self._give_up(interval)
+        grants = {key: epoch for key, epoch in grants.items() if key in self.owned}
+        if not grants or self.superseded:
+            return
+        self.round_no += 1
+        self.rounds[self.round_no] = _Round(ctx.clocks.fast, grants)
+        self.rounds.pop(self.round_no - ROUNDS_MAX, None)
+        message = RenewGrants(
+            ctx.configuration.number, self.round_no, ctx.config.session, tuple(grants.items())
+        )
+        for voter in ctx.configuration.voters:
+            ctx.send_now(voter, message)
+
+    def _give_up(self, interval_ns: int) -> None:
+        """R5: refused for a higher ballot and two intervals past the hold."""
+        for shard in list(self.owned.values()):
+            owner = shard.owner
+            if owner is not None and holding.r5_gives_up(owner, self.ctx.clocks.fast, interval_ns):
+                self.drop(shard, "given up")
+
+    def on_renewed(self, sender: str, message: GrantsRenewed) -> None:
+        """A voter restarted its timers, but for what it refused."""
+        if (message.config_no, message.session) != (
+            self.ctx.configuration.number,
+            self.ctx.config.session,
+        ):
+            return
+        sent_round = self.rounds.get(message.round_no)
+        if sent_round is None:
+            return
+        if self.ctx.config.witness_ns is not None and sender != self.ctx.me:
+            self.ctx.clocks.witness(sender, message.clock_ns)
+        refused = {key: (reason, ballot) for key, reason, ballot in message.refused}
+        config = self.ctx.configuration
+        for key, epoch in sent_round.grants.items():
+            if key in refused:
+                self._renewal_refused(sender, key, epoch, *refused[key])
+                continue
+            voters = sent_round.voters[key]
+            register.r2_count(voters, sender, None, config.voters)
+            shard = self.owned.get(key)
+            if (
+                shard is not None
+                and shard.owner is not None
+                and shard.owner.grant.epoch == epoch
+                and configuration.r5_renewed(config, voters)
+            ):
+                self._renewed(shard, shard.owner, sent_round.sent)
+
+    def _renewed(self, shard: Shard, owner: OwnerShard, sent: int) -> None:
+        fast = self.ctx.clocks.fast
+        held_before = holding.r5_holds(owner, fast)
+        hold_until = holding.r5_hold_until(sent, fast, owner.grant.horizon_ns)
+        hold_until = holding.r5_witnessed_until(sent, hold_until, self.ctx.config.witness_ns)
+        if hold_until > owner.hold_until:
+            owner.hold_until = hold_until
+            owner.window_ns = 0 if hold_until >= holding.FOREVER else hold_until - sent
+            owner.refused_at = None
+        if owner.state == DRAINING:
+            self.releasing.try_seal(shard, owner)
+        elif owner.state == RENEWING and holding.r5_holds(owner, fast):
+            self.serve(shard, owner)
+        elif not held_before and holding.r5_holds(owner, fast):
+            self.held_again(shard)
+
+    def _renewal_refused(
+        self, sender: str, key: Key, epoch: Ballot, reason: str, ballot: Ballot
+    ) -> None:
+        shard = self.owned.get(key)
+        owner = shard.owner if shard is not None else None
+        if shard is None or owner is None or owner.grant.epoch != epoch:
+            return
+        if reason == register.SUPERSEDED:
+            self.stop_all()
+        elif reason == register.REFUSED_MARK:
+            if owner.state != SEALED:
+                self.drop(shard, "marked")
+        elif reason == register.REFUSED_EPOCH and ballot <= epoch:
+            self._offer_again(sender, key, owner)
+        elif ballot > epoch and owner.refused_at is None:
+            owner.refused_at = self.ctx.clocks.fast
+            self.campaigns.counter = max(self.campaigns.counter, ballot.counter)
+
+    def _offer_again(self, voter: str, key: Key, owner: OwnerShard) -> None:
+        """A voter missed our grant and holds nothing for us: it may accept late (R3 is asked)."""
+        grant = owner.grant
+        if owner.quarantine_until is not None:
+            grant = msgspec.structs.replace(grant, quarantine=True)
+        number = self.ctx.configuration.number
+        self.ctx.send(voter, AcceptShards(number, grant.epoch, ((key, grant),)))
+
+    def stop_all(self) -> None:
+        """R22: a newer session of this member lives; this one holds nothing any more."""
+        self.superseded = True
+        for shard in list(self.owned.values()):
+            if shard.owner is not None:
+                shard.owner.hold_until = 0
+            self.book.by_no[shard.pool_no].set_available(shard, available=False)
+            self.telling.drop_shard(shard)
+
+    def on_challenged(self, sender: str, message: SessionChallenged) -> None:
+        """R22: only the process that is asked answers; a late duplicate has none."""
+        if message.superseded == self.ctx.config.session:
+            self.ctx.send_now(sender, ChallengeAnswered(message.superseded, message.nonce))
