@@ -1,7 +1,8 @@
 """The node: one door for change.  An event and the time go in, ordered effects come out.
 
 Joins the parts (voter, owner, candidate, leases, decisions, placement, spread) and gives each
-event to the one it is for.  Never waits, reads no clock, knows no disk and no socket.
+event to the one it is for (messages and timers: `inbound.py`).  Never waits, reads no clock, knows
+no disk and no socket.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator
 from random import Random
 from typing import Any, assert_never
 
-from nexus.core import messages as m
 from nexus.core.book import PoolBook
 from nexus.core.calls import Call
 from nexus.core.campaigns import Campaigns
@@ -34,6 +34,7 @@ from nexus.core.events import (
     StorageFailed,
 )
 from nexus.core.history import History
+from nexus.core.inbound import Inbound
 from nexus.core.invariants import check_node
 from nexus.core.joining import Joining
 from nexus.core.leasing import Leasing
@@ -52,7 +53,7 @@ from nexus.core.timers import NEVER
 from nexus.core.voters import Voters
 from nexus.core.voting import Voting
 from nexus.errors import NexusError
-from nexus.model.time import NS_PER_S, Instant
+from nexus.model.time import Instant
 from nexus.ownership import clocks as timelines
 from nexus.ownership import configuration
 from nexus.ownership.shard import FLAG_REDATE, HELD
@@ -96,6 +97,7 @@ class NexusNode:
         self.retiring = Retiring(ctx, self.book)
         self.voters = Voters(ctx, self.book, self.decisions)
         self.passing = Passing(self)
+        self.inbound = Inbound(self)
         self.lost_peers: dict[str, None] = {}
         self._found()
         self._wire()
@@ -188,9 +190,9 @@ class NexusNode:
             case Persisted():
                 ctx.durable_upto(event.token)
             case MessageReceived():
-                self._receive(event.sender, event.message)
+                self.inbound.receive(event.sender, event.message)
             case DeadlineReached():
-                self._deadline()
+                self.inbound.deadline()
             case Started():
                 self._start()
             case PeerConnected():
@@ -273,30 +275,6 @@ class NexusNode:
         known = self.members.ids()
         self.ctx.alone = self.ctx.lone and known in ([], [self.ctx.me])
 
-    def _deadline(self) -> None:
-        for name in self.ctx.timers.pop_due(self.ctx.now.mono_ns):
-            self._timer(name)
-
-    def _timer(self, name: str) -> None:
-        """What each named timer does."""
-        actions: dict[str, Callable[[], None]] = {
-            "renew": self.owning.renewing.renew,
-            "round": self.owning.round,
-            "questions": self.telling.expire_questions,
-            "campaigns": self.campaigns.tick,
-            "placement": self.placement.look,
-            "release": self.owning.releasing.tick,
-            "decisions": self.decisions.tick,
-            "waiting": self.passing.expire_waiting,
-            "forwards": self.passing.expire_forwards,
-            "join": self.joining.look,
-            "quarantine": self.owning.quarantine_over,
-            "life": self.spread.life,
-            "digest": self.spread.digest,
-            "voters": self.voters.tick,
-        }
-        actions[name]()
-
     def _settle(self) -> None:
         """Messages to ourselves, fresh bases, and calls that waited for a grant."""
         steps = 0
@@ -308,84 +286,10 @@ class NexusNode:
             if self.campaigns.based:
                 self.owning.based()
             elif inbox:
-                self._receive(self.ctx.me, inbox.popleft())
+                self.inbound.receive(self.ctx.me, inbox.popleft())
             else:
                 self.owning.woken = False
                 self.passing.retry_waiting()
-
-    def _receive(self, sender: str, message: m.Message) -> None:
-        """Give a message to the part it is for."""
-        self.lost_peers.pop(sender, None)
-        match message:
-            case m.RenewGrants():
-                self.voting.on_renew(sender, message)
-            case m.GrantsRenewed():
-                self.owning.renewing.on_renewed(sender, message)
-            case m.PushRecords():
-                self.voting.on_push(sender, message)
-                self._rows_came()
-            case m.RecordsHeld():
-                self.owning.on_held(sender, message)
-            case m.PrepareShards():
-                self.voting.on_prepare(sender, message)
-            case m.ShardsPromised():
-                self.campaigns.on_promised(sender, message)
-            case m.AcceptShards():
-                self.voting.on_accept(sender, message)
-            case m.ShardsAccepted():
-                self.owning.renewing.adopt(self.campaigns.on_accepted(sender, message))
-            case m.ReadShards():
-                self.voting.on_read(sender, message)
-            case m.ShardsRead():
-                self.campaigns.on_read(sender, message)
-            case m.ReleaseShards():
-                self.voting.on_release(sender, message)
-            case m.ShardsReleased():
-                self.owning.releasing.on_released(sender, message)
-            case m.SessionChallenged():
-                self.owning.renewing.on_challenged(sender, message)
-            case m.ChallengeAnswered():
-                self.voting.on_challenge_answered(sender, message)
-            case m.Forward():
-                self.passing.on_forward(sender, message)
-            case m.Forwarded():
-                self.passing.on_forwarded(message)
-            case _:
-                self._receive_fact(sender, message)
-
-    def _rows_came(self) -> None:
-        """Rows of others end and cool here as well; looked at within a second."""
-        soon = self.ctx.now.mono_ns + NS_PER_S
-        self.leasing.next_due_ns = min(self.leasing.next_due_ns, soon)
-        self.retiring.look()
-
-    def _receive_fact(self, sender: str, message: Any) -> None:
-        """Messages that decide or spread facts."""
-        match message:
-            case m.DecidePrepare():
-                if self.voting.in_configuration(sender, message.config_no):
-                    self.decisions.on_prepare(sender, message)
-            case m.DecidePromise():
-                self.decisions.on_promise(sender, message)
-            case m.DecideAccept():
-                if self.voting.in_configuration(sender, message.config_no):
-                    self.decisions.on_accept(sender, message)
-            case m.DecideAccepted():
-                self.decisions.on_accepted(sender, message)
-            case m.Decided():
-                self.decisions.on_decided(message)
-            case (
-                m.RowsSpread()
-                | m.DigestSpread()
-                | m.RowsWanted()
-                | m.LifeSign()
-                | m.DecisionsWanted()
-                | m.CatalogTold()
-            ):
-                self.spread.receive(sender, message)
-                self._rows_came()
-            case _:
-                self.voters.receive(sender, message)
 
     def _storage_failed(self, reason: str) -> None:
         """No acknowledgement of something lost: who waits for the disk is told so."""
@@ -409,7 +313,7 @@ class NexusNode:
         if was_alone and not self.ctx.alone:
             self._spread_soon()
         self.ctx.timers.set_earlier("placement", self.ctx.now.mono_ns)
-        self._rows_came()
+        self.inbound.rows_came()
         self.joining.start()
 
     def _pool_gone(self, pool: Any) -> None:

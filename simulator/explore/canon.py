@@ -207,8 +207,8 @@ def node_value(node: Any, names: Mapping[str, str]) -> Any:
     ]
 
 
-ELSEWHERE = frozenset(("config", "catalog", "placement", "history"))
-"""Parts of a node that are told first, that follow from others, or that are for people."""
+ELSEWHERE = frozenset(("config", "catalog", "placement", "history", "inbound"))
+"""Parts of a node that are told first, that follow from others or never change, or for people."""
 
 
 def message_value(message: Any, names: Mapping[str, str]) -> Any:

@@ -1,0 +1,144 @@
+"""Which part a message is for, and what each named timer does: two tables, one line each.
+
+A node makes them once; a message then costs one look-up, whatever its kind.  Methods are bound
+when the node is made, so a rule replaced before that (a mutant) is the one that is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, get_args
+
+from nexus.core import messages as m
+from nexus.model.time import NS_PER_S
+
+if TYPE_CHECKING:
+    from nexus.core.node import NexusNode
+
+Receive = Callable[[str, Any], None]
+"""(sender, message)"""
+
+
+class Inbound:
+    """What comes in from other members and from this node's timers, and where it goes."""
+
+    def __init__(self, node: NexusNode) -> None:
+        self.node = node
+        self.receivers = self._receivers()
+        self.timers = self._timers()
+
+    def receive(self, sender: str, message: m.Message) -> None:
+        """Give a message to the part it is for."""
+        lost_peers = self.node.lost_peers
+        if lost_peers:
+            lost_peers.pop(sender, None)
+        self.receivers[type(message)](sender, message)
+
+    def deadline(self) -> None:
+        """Ring the timers that are due."""
+        timers = self.timers
+        ctx = self.node.ctx
+        for name in ctx.timers.pop_due(ctx.clocks.now.mono_ns):
+            timers[name]()
+
+    def rows_came(self) -> None:
+        """Rows of others end and cool here as well; looked at within a second."""
+        node = self.node
+        soon = node.ctx.now.mono_ns + NS_PER_S
+        node.leasing.next_due_ns = min(node.leasing.next_due_ns, soon)
+        node.retiring.look()
+
+    # --- the tables --------------------------------------------------------------------------
+
+    def _timers(self) -> dict[str, Callable[[], None]]:
+        node = self.node
+        return {
+            "renew": node.owning.renewing.renew,
+            "round": node.owning.round,
+            "questions": node.telling.expire_questions,
+            "campaigns": node.campaigns.tick,
+            "placement": node.placement.look,
+            "release": node.owning.releasing.tick,
+            "decisions": node.decisions.tick,
+            "waiting": node.passing.expire_waiting,
+            "forwards": node.passing.expire_forwards,
+            "join": node.joining.look,
+            "quarantine": node.owning.quarantine_over,
+            "life": node.spread.life,
+            "digest": node.spread.digest,
+            "voters": node.voters.tick,
+        }
+
+    def _receivers(self) -> dict[type, Receive]:
+        node = self.node
+        voting, owning, campaigns = node.voting, node.owning, node.campaigns
+        decisions, renewing = node.decisions, owning.renewing
+        # Everything about configurations goes to the voters' part, the rest has a line of its own.
+        table: dict[type, Receive] = dict.fromkeys(get_args(m.Message), node.voters.receive)
+        table |= {
+            # Grants and records
+            m.RenewGrants: voting.on_renew,
+            m.GrantsRenewed: renewing.on_renewed,
+            m.PushRecords: self._pushed,
+            m.RecordsHeld: owning.on_held,
+            m.PrepareShards: voting.on_prepare,
+            m.ShardsPromised: campaigns.on_promised,
+            m.AcceptShards: voting.on_accept,
+            m.ShardsAccepted: self._accepted,
+            m.ReadShards: voting.on_read,
+            m.ShardsRead: campaigns.on_read,
+            m.ReleaseShards: voting.on_release,
+            m.ShardsReleased: owning.releasing.on_released,
+            m.SessionChallenged: renewing.on_challenged,
+            m.ChallengeAnswered: voting.on_challenge_answered,
+            # Callers' requests on their way
+            m.Forward: node.passing.on_forward,
+            m.Forwarded: self._forwarded,
+            # Decisions
+            m.DecidePrepare: self._decide_prepare,
+            m.DecidePromise: decisions.on_promise,
+            m.DecideAccept: self._decide_accept,
+            m.DecideAccepted: decisions.on_accepted,
+            m.Decided: self._decided,
+            # Facts
+            m.RowsSpread: self._fact,
+            m.DigestSpread: self._fact,
+            m.RowsWanted: self._fact,
+            m.LifeSign: self._fact,
+            m.DecisionsWanted: self._fact,
+            m.CatalogTold: self._fact,
+        }
+        return table
+
+    # --- messages for two parts, or with a condition -----------------------------------------
+
+    def _pushed(self, sender: str, message: m.PushRecords) -> None:
+        self.node.voting.on_push(sender, message)
+        self.rows_came()
+
+    def _accepted(self, sender: str, message: m.ShardsAccepted) -> None:
+        node = self.node
+        node.owning.renewing.adopt(node.campaigns.on_accepted(sender, message))
+
+    def _forwarded(self, sender: str, message: m.Forwarded) -> None:
+        del sender  # whoever answers: the question's number says whose it was
+        self.node.passing.on_forwarded(message)
+
+    def _decide_prepare(self, sender: str, message: m.DecidePrepare) -> None:
+        if self.node.voting.in_configuration(sender, message.config_no):
+            self.node.decisions.on_prepare(sender, message)
+
+    def _decide_accept(self, sender: str, message: m.DecideAccept) -> None:
+        if self.node.voting.in_configuration(sender, message.config_no):
+            self.node.decisions.on_accept(sender, message)
+
+    def _decided(self, sender: str, message: m.Decided) -> None:
+        del sender  # anybody may tell what was decided
+        self.node.decisions.on_decided(message)
+
+    def _fact(self, sender: str, message: Any) -> None:
+        self.node.spread.receive(sender, message)
+        self.rows_came()
+
+
+__all__ = ["Inbound"]
