@@ -27,7 +27,7 @@ test-venv:
 	@requirements/venv.sh test
 
 serve: run-venv
-	@echo "Starting Nexus: REST on http://127.0.0.1:9000, metrics on :9002, state in ./data (ctrl-c stops)"
+	@echo "Starting Nexus: REST on :9000, metrics on :9002, state in ./data if ARGS says nothing else (ctrl-c stops)"
 	@exec $(BIN)/nexus serve $(ARGS)
 
 test: test-venv

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Resolve pyproject.toml into the three locks.  Needs the network; run it to move versions, then test.
+# Resolve pyproject.toml into the four locks.  Needs the network; run it to move versions, then test.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -20,5 +20,6 @@ compile() {
 wheels=--pip-args=--only-binary=:all:
 compile run.lock --build-deps-for editable "$wheels"
 compile test.lock --build-deps-for editable --extra test --constraint requirements/run.lock "$wheels"
+compile dask.lock --extra sim --extra dask --constraint requirements/test.lock "$wheels"
 # Some packages below libp2p ship no wheels for Linux, so this set, and only this one, may compile.
 compile p2p.lock --extra p2p --constraint requirements/run.lock

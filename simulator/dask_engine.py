@@ -1,6 +1,6 @@
 """Sweeps over a Dask cluster: the same seeds, the same summaries, other machines.
 
-An optional extra (`pip install nexus[dask]`).  What travels is a scenario's text and a number one
+An optional extra (`pip install nexus[sim,dask]`).  What travels is a scenario's text and a number one
 way and a `Summary` the other, so the workers need this code and nothing of this machine.
 """
 
@@ -42,7 +42,7 @@ def sweep(
     try:
         distributed: Any = importlib.import_module("distributed")
     except ImportError:
-        raise DaskMissingError("--engine dask needs the extra: pip install nexus[dask]") from None
+        raise DaskMissingError("--engine dask needs the extra: pip install nexus[sim,dask]") from None
     options: dict[str, Any] = {"address": scheduler}
     if scheduler is None:
         options = {"n_workers": jobs, "threads_per_worker": 1, "dashboard_address": None}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
+from simulator import entry
 from simulator.__main__ import main
 
 GOOD = """
@@ -31,6 +33,12 @@ kind = "pause"
 count = 6
 for_s = [1, 2]
 """
+
+
+def test_without_the_simulator_s_packages_it_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "simpy", None)
+    assert entry.main() == 2
+    assert "pip install 'nexus[sim]'" in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ def test_a_worker_needs_only_text():
 
 @pytest.mark.filterwarnings("default")
 def test_the_cluster_gives_the_same_results():
-    pytest.importorskip("distributed")
     there = sorted(dask_sweep(SCENARIO, range(4), 2), key=lambda each: each.seed)
     assert there == list(sweep(SCENARIO, range(4), 1))
 
@@ -31,4 +30,4 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "distributed", None)
     status = command.main(["sweep", str(SCENARIO), "--seeds", "0..1", "--engine", "dask"])
     assert status == 2
-    assert "nexus[dask]" in capsys.readouterr().err
+    assert "nexus[sim,dask]" in capsys.readouterr().err
