@@ -230,6 +230,8 @@ class Leasing:
             if budget > 0:
                 budget -= self._cool(pool, budget)
             if pool.retired_us is not None and self._forgettable(pool):
+                for shard in pool.shards:
+                    shard.owner = None  # sealed, and everybody else has stopped asking for it
                 self.book.drop(pool)
         self.plan_due()
 

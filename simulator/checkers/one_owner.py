@@ -1,7 +1,7 @@
 """Invariant 2: at most one owner with ``now < hold_until`` per shard; epochs strictly grow.
 
 Looked at whenever a renewal's answer was handled, which is the only time a hold gets longer, and
-whenever a voter accepted a grant.
+whenever a voter's part of a register is on its disk (what a full disk refused was never said).
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
-from nexus.core.messages import AcceptShards, GrantsRenewed
+from nexus.core.entries import VoterWritten
+from nexus.core.messages import GrantsRenewed
 from nexus.ownership.shard import DRAINING, SERVING, OwnerShard
 from nexus.ownership.values import Ballot
 from simulator.checkers.base import Checker
@@ -26,7 +27,8 @@ class OneOwner(Checker):
 
     name = "one_owner"
     invariant = 2
-    hears = (GrantsRenewed, AcceptShards)
+    hears = (GrantsRenewed,)
+    keeps = (VoterWritten,)
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -35,12 +37,6 @@ class OneOwner(Checker):
         self._epochs: dict[tuple[str, int, Key], Ballot] = {}
 
     def heard(self, machine: Machine, sender: str, message: Any) -> None:
-        if isinstance(message, GrantsRenewed):
-            self._look(machine)
-        else:
-            self._accepted(machine, message)
-
-    def _look(self, machine: Machine) -> None:
         assert machine.process is not None
         node = machine.process.node
         fast = node.ctx.clocks.fast
@@ -69,20 +65,18 @@ class OneOwner(Checker):
         self.holders[key] = (machine.name, epoch)
         self.world.note("hold", f"{key[0]}/{key[1]}", node=machine.name, epoch=epoch.counter)
 
-    def _accepted(self, machine: Machine, message: AcceptShards) -> None:
-        assert machine.process is not None
-        for key, _grant in message.grants:
-            shard = machine.process.node.book.shard(key)
-            if shard is None:
-                continue
-            place = (machine.name, machine.wipes, key)
-            before = self._epochs.get(place)
-            if before is not None and shard.voter.epoch < before:
-                self.violate(
-                    f"voter {machine.name} went back from epoch {before} to {shard.voter.epoch} "
-                    f"of shard {key}"
-                )
-            self._epochs[place] = shard.voter.epoch
+    def durable(self, machine: Machine, entry: Any) -> None:
+        if entry.grant is None:
+            return
+        key = (entry.pool_no, entry.shard)
+        place = (machine.name, machine.wipes, key)
+        before = self._epochs.get(place)
+        epoch = entry.grant.epoch
+        if before is not None and epoch < before:
+            self.violate(
+                f"voter {machine.name} went back from epoch {before} to {epoch} of shard {key}"
+            )
+        self._epochs[place] = epoch
 
 
 def holds(machine: Machine, key: Key, epoch: Ballot) -> bool:

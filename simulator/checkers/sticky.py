@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nexus.model.time import Instant
 from nexus.model.views import AllocationView
-from nexus.ownership.shard import CLOSED, SERVING, Row
+from nexus.ownership.shard import CLOSED, SERVING, STICKY, Row
 from simulator.checkers.base import Checker
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ class Sticky(Checker):
         row = shard.rows.get(index)
         if shard.owner is None or shard.owner.state != SERVING or row is None:
             return
-        if row.length == CLOSED and row.subscriber == view.subscriber_id:
+        # A claim ends with its pool: a later one over the range knows only that the unit cools.
+        claimed = row.length == CLOSED and row.kind == STICKY
+        if claimed and row.subscriber == view.subscriber_id:
             newest = max(each.created_us for each in self._rows(view, but=view.resource))
             if row.created_us == newest:
                 self.violate(

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from nexus.core.entries import VoterWritten
-from nexus.core.messages import AcceptShards, ReleaseShards
+from nexus.core.messages import ReleaseShards
 from nexus.model.time import NS_PER_S
 from nexus.model.views import AllocationView
 from nexus.ownership import records
@@ -102,18 +102,17 @@ def two_holders(world: World) -> None:
     assert twin is not None
     twin.owner = shard.owner
     node.owning.owned[shard.key] = twin
-    checker(world, "one_owner")._look(other)
+    checker(world, "one_owner").heard(other, "x", None)
 
 
 def epoch_goes_back(world: World) -> None:
     machine, shard, _ = shard_in_use(world)
     grant = shard.voter.grant
     assert grant is not None
-    told = AcceptShards(1, grant.epoch, ((shard.key, grant),))
-    checker(world, "one_owner").heard(machine, "x", told)
+    checker(world, "one_owner").durable(machine, written(shard, grant))
     lower = msgspec.structs.replace(grant.epoch, counter=0)
-    shard.voter.grant = msgspec.structs.replace(grant, epoch=lower)
-    checker(world, "one_owner").heard(machine, "x", told)
+    older = msgspec.structs.replace(grant, epoch=lower)
+    checker(world, "one_owner").durable(machine, written(shard, older))
 
 
 def two_owners_of_an_epoch(world: World) -> None:
@@ -240,6 +239,19 @@ def claim_passed_over(world: World) -> None:
     shard.rows.put(claim)
     sticky.had["p1", row.subscriber] = pool.geometry.format(spare)
     tell(world, "sticky", view)
+
+
+def test_a_claim_ends_with_its_pool(world: World) -> None:
+    """A pool made again over a range knows of the old one's units only that they cool."""
+    machine, shard, row = shard_in_use(world)
+    assert machine.process is not None
+    pool = machine.process.node.book.by_id["p1"]
+    sticky = checker(world, "sticky")
+    spare = next(index for index in range(shard.start, shard.stop) if pool.row_at(index) is None)
+    shard.rows.put(Row(spare, row.subscriber, 0, 0, 2, 0, 0, 0, 1 << 60, 1))
+    sticky.had["p1", row.subscriber] = pool.geometry.format(spare)
+    tell(world, "sticky", view_of(world, alloc_type="sticky", created=True))
+    assert not world.violations
 
 
 def own_backup(world: World) -> None:

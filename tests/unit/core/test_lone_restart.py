@@ -9,10 +9,11 @@ from nexus.core.operations.create_pool import CreatePool
 from nexus.core.operations.delete_pool import DeletePool
 from nexus.core.operations.read_allocations import GetAllocation
 from nexus.core.operations.release import Release
+from nexus.core.releasing import Releasing
 from nexus.errors import NexusError
 from nexus.model.time import NS_PER_S
 from nexus.model.views import AllocationView
-from nexus.ownership.shard import CLOSED, FLAG_CLAIM, STICKY, Row
+from nexus.ownership.shard import CLOSED, FLAG_CLAIM, SEALED, STICKY, Row
 from nexus.resources import pool_spec_from
 from tests.support.cluster import Cluster
 
@@ -94,6 +95,26 @@ def test_a_deleted_pools_told_leases_block_its_successor_and_then_it_is_forgotte
     cluster.run(400 * NS_PER_S)
     assert isinstance(cluster.call("n1", Allocate("p", "two")), AllocationView)
     assert len(cluster.node("n1").book.by_no) == 1
+
+
+def test_a_sealed_shard_ends_with_the_pool_that_is_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A member that was down while its deleted pool's voters forgot the pool (swarm seed 46)."""
+    monkeypatch.setattr(Releasing, "_send", lambda *_: None)
+    cluster = lone()
+    cluster.call("n1", Allocate("p", "one", ttl_s=30))
+    node = cluster.node("n1")
+    (shard,) = node.book.by_id["p"].shards
+    owner = shard.owner
+    assert owner is not None
+    cluster.call("n1", DeletePool("p", force=True))
+    owner.state = SEALED
+    shard.owner = owner
+    node.owning.owned[shard.key] = shard
+    cluster.run(600 * NS_PER_S)
+    assert not node.book.by_no
+    assert shard.owner is None
 
 
 def test_a_lease_that_ends_between_two_alarms_is_not_told_again() -> None:
