@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from nexus.core.history import History
+from nexus.core.owning import Owning
 from nexus.core.placement import Placement
 from nexus.core.timers import NEVER, Timers
 from nexus.devices.registry import DeviceRegistry
@@ -114,7 +115,7 @@ class Walker:
             return self.until(value)
         if name in SINCE and type(value) is int:
             return self.since(value)
-        if name == "rounds" and value is not None:
+        if name == "rounds" and type(owner) is Owning:
             return [[number, self.since(at), self.walk(of)] for number, (at, of) in value.items()]
         return self.walk(value)
 
