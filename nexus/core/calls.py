@@ -17,6 +17,7 @@ from nexus.core.owning import Owning
 from nexus.core.placement import Placement
 from nexus.core.telling import Telling
 from nexus.core.tickets import Tickets
+from nexus.core.voters import Voters
 
 
 class Call(msgspec.Struct, gc=False):
@@ -50,6 +51,7 @@ class Services(Protocol):
     placement: Placement
     history: History
     tickets: Tickets
+    voters: Voters
     lost_peers: dict[str, None]
     """Members that the transport lost, or that did not answer; a hint (R13)."""
 

@@ -108,6 +108,10 @@ class ConfigWritten(_Entry, frozen=True):
     complete: bool
     complete_before: bool = True
     """It was complete in the stable configuration before this one (R21 c)."""
+    admitted: bool = True
+    """Its disk has been a complete voter (R21 d)."""
+    lives: tuple[tuple[str, int], ...] = ()
+    """Voter -> the incarnation that its id belongs to (R21 d)."""
 
 
 class CatalogWritten(_Entry, frozen=True):

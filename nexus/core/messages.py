@@ -340,6 +340,21 @@ class StateWanted(_Message, frozen=True):
     config_no: int
 
 
+class LifeTold(_Message, frozen=True):
+    """R21 d: a voter that is not complete says which life of its disk it is."""
+
+    config_no: int
+    incarnation: int
+
+
+class LifeNoted(_Message, frozen=True):
+    """Answer: it is on disk here, or (not ``ok``) the id belongs to another life."""
+
+    config_no: int
+    incarnation: int
+    ok: bool
+
+
 class StateGiven(_Message, frozen=True):
     """One part of a voter's registers, records and marks, given inside this configuration."""
 
@@ -371,6 +386,8 @@ class StateGiven(_Message, frozen=True):
     """(shard, promised, grant, mark, seal, session, quarantine, acked seq, commit seq,
     last commit, last held, floor)."""
     rows: tuple[tuple[ShardKey, tuple[WireRow, ...]], ...]
+    lives: tuple[tuple[str, int], ...] = ()
+    """Voters' lives that the giver has written down (R21 d)."""
 
 
 # --- requests on their way to an owner (R20), and life signs (R13) --------------------------
@@ -448,6 +465,8 @@ Message = (
     | ConfigPromise
     | ConfigAccept
     | ConfigAccepted
+    | LifeTold
+    | LifeNoted
     | StateWanted
     | StateGiven
     | Forward

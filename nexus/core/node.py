@@ -147,8 +147,7 @@ class NexusNode:
             remembered.mark, self.config.boot_id, now, self.config.clock_error_bound_ns
         )
         owners = restorer.finish(ctx.clocks.slow, ctx.clocks.told, self.config.drift_ppm, ctx.me)
-        if restorer.configuration is not None:
-            self.voters.restore(restorer.configuration)
+        self.voters.restore(restorer.configuration)
         self.decisions.slot = restorer.slot
         self.decisions.values.update(restorer.values)
         self.decisions.restore_votes(restorer.votes)

@@ -14,12 +14,15 @@ from nexus.core.book import PoolBook
 from nexus.core.context import Context
 from nexus.core.decisions import Decisions
 from nexus.core.entries import ConfigWritten, RowsWritten
+from nexus.core.lives import Lives
 from nexus.core.messages import (
     ConfigAccept,
     ConfigAccepted,
     ConfigPrepare,
     ConfigPromise,
     ConfigTold,
+    LifeNoted,
+    LifeTold,
     StateGiven,
     StateWanted,
 )
@@ -44,6 +47,7 @@ class Voters:
         self.ctx = ctx
         self.book = book
         self.decisions = decisions
+        self.lives = Lives(ctx)
         self.on_change: Callable[[], None] = lambda: None
         self.promised: Ballot = ZERO
         self.accepted_ballot: Ballot = ZERO
@@ -55,7 +59,8 @@ class Voters:
         self.promises: dict[str, ConfigPromise] = {}
         self.accepts: dict[str, None] = {}
         self.parts: dict[str, dict[int, None]] = {}
-        self.givers_complete: dict[str, None] = {}
+        self.merged: dict[str, None] = {}
+        """Voters all of whose parts are merged (R21 c)."""
         self.tries = 0
         self.abort_wanted = False
         self.complete_before = True
@@ -114,6 +119,15 @@ class Voters:
                 self._on_state_wanted(sender, message)
             case StateGiven():
                 self._on_state(sender, message)
+            case LifeTold():
+                if self._current(sender, message.config_no):
+                    if self.lives.on_told(sender, message):
+                        self.persist()
+                    self.lives.answer(sender, message)
+            case LifeNoted():
+                if self._current(sender, message.config_no):
+                    self.lives.on_noted(sender, message)
+                    self._complete_if_able()
 
     # --- the register of number n + 1 --------------------------------------------------------
 
@@ -124,9 +138,13 @@ class Voters:
             ctx.send(sender, ConfigTold(ctx.configuration))
         return config_no == ctx.configuration.number
 
+    def _may_answer(self) -> bool:
+        """A voter, and on the disk that its id belongs to (R21 d)."""
+        return self.ctx.me in self.ctx.configuration.voters and self.lives.admitted
+
     def _on_prepare(self, sender: str, message: ConfigPrepare) -> None:
         ctx = self.ctx
-        if not self._current(sender, message.config_no) or ctx.me not in ctx.configuration.voters:
+        if not self._current(sender, message.config_no) or not self._may_answer():
             return
         ok = message.ballot >= self.promised
         if ok:
@@ -184,7 +202,7 @@ class Voters:
     def _on_accept(self, sender: str, message: ConfigAccept) -> None:
         ctx = self.ctx
         current = ctx.configuration
-        if not self._current(sender, message.config_no) or ctx.me not in current.voters:
+        if not self._current(sender, message.config_no) or not self._may_answer():
             return
         ok = message.ballot >= self.promised and rules.r21a_may_accept(
             current, message.value, ctx.me, complete=ctx.complete
@@ -228,7 +246,8 @@ class Voters:
         self.accepted = None
         self.ballot = self.value = None
         self.parts = {}
-        self.givers_complete = {}
+        self.merged = {}
+        self.lives.noted = {}
         self.tries = 0
         self.abort_wanted = False
         if self.wanted is not None and new.number >= self.wanted.number:
@@ -249,11 +268,13 @@ class Voters:
         """Copy if we are not complete; try to finish (or, after long, to abort) a joint phase."""
         ctx = self.ctx
         current = ctx.configuration
-        if ctx.me not in current.voters:
+        if ctx.me not in current.voters or self.lives.lost:
             return
         if not ctx.complete:
-            for voter in current.old:
-                ctx.send(voter, StateWanted(current.number))
+            self.lives.tell()
+            if not self.lives.founding:
+                for voter in current.old:
+                    ctx.send(voter, StateWanted(current.number))
         if current.joint or self.wanted is not None:
             self.tries += 1
             if current.joint and self.tries > ABORT_AFTER and ctx.me in current.old:
@@ -297,13 +318,14 @@ class Voters:
                     tuple(
                         (shard.key, tuple(wire_rows(ctx, list(shard.rows)))) for _, shard in chosen
                     ),
+                    self.lives.entry(),
                 ),
             )
 
     def _on_state(self, sender: str, message: StateGiven) -> None:
         """Merge a voter's state; with a majority of A merged, and timers restarted, complete."""
         ctx = self.ctx
-        if not self._current(sender, message.config_no) or ctx.complete:
+        if not self._current(sender, message.config_no) or ctx.complete or self.lives.lost:
             return
         if message.slot > self.decisions.slot:
             return  # its pools are not known here yet: asked again at the next tick
@@ -319,11 +341,26 @@ class Voters:
         self.decisions.restore_votes(
             {slot: (promised, ballot, value) for slot, promised, ballot, value in message.votes}
         )
-        self.parts.setdefault(sender, {})[message.part] = None
-        merged = [voter for voter, parts in self.parts.items() if len(parts) >= message.parts]
-        if ctx.me in ctx.configuration.old and ctx.configuration.joint:
-            merged.append(ctx.me)
-        if rules.r21c_may_complete(ctx.configuration, merged):
+        self.lives.merge(message.lives)
+        parts = self.parts.setdefault(sender, {})
+        parts[message.part] = None
+        if len(parts) >= message.parts:
+            self.merged[sender] = None
+        self._complete_if_able()
+
+    def _complete_if_able(self) -> None:
+        """Enough states are merged (R21 c), and enough voters know this disk (R21 d)."""
+        ctx = self.ctx
+        lives = self.lives
+        if ctx.complete or lives.lost or ctx.me not in ctx.configuration.voters:
+            return
+        if not lives.founding:
+            merged = list(self.merged)
+            if ctx.me in ctx.configuration.old and ctx.configuration.joint:
+                merged.append(ctx.me)
+            if not rules.r21c_may_complete(ctx.configuration, merged):
+                return
+        if lives.may_vote():
             self._complete()
 
     def _merge_voter(self, state: Any) -> None:
@@ -369,8 +406,12 @@ class Voters:
                 register.r6_restart(shard.voter, ctx.clocks.slow, ctx.config.drift_ppm)
                 if shard.voter.promised > ZERO:
                     ctx.persist(voter_entry(shard))
-        ctx.complete = True
+        founded = self.lives.founding
+        ctx.complete = self.lives.admitted = True
+        self.lives.known[ctx.me] = ctx.config.incarnation
         self.persist()
+        if founded:
+            self.on_change()
         self.start()
 
     # --- keeping -----------------------------------------------------------------------------
@@ -384,14 +425,28 @@ class Voters:
             self.accepted,
             self.ctx.complete,
             self.complete_before,
+            self.lives.admitted,
+            self.lives.entry(),
         )
 
     def persist(self) -> None:
         """Write it."""
         self.ctx.persist(self.entry())
 
-    def restore(self, entry: ConfigWritten) -> None:
-        """Take it from the log."""
+    def _found(self) -> None:
+        """Nothing of a configuration is on this disk: a lone voter founds, others have to ask."""
+        ctx = self.ctx
+        self.lives.admitted = ctx.lone
+        if ctx.me in ctx.configuration.voters:
+            ctx.complete = ctx.lone
+
+    def restore(self, entry: ConfigWritten | None) -> None:
+        """Take it from the log, if it has one."""
+        if entry is None:
+            self._found()
+            return
+        self.lives.admitted = entry.admitted
+        self.lives.merge(entry.lives)
         self.ctx.configuration = entry.configuration
         self.ctx.complete = entry.complete
         self.complete_before = entry.complete_before

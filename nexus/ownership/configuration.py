@@ -138,6 +138,25 @@ def r21c_complete_on_entry(
     return missed_an_abort and was_complete
 
 
+def r21d_same_life(known: int | None, incarnation: int) -> bool:
+    """A voter's id belongs to one life of one disk; a lost disk returns under a new id only."""
+    return known is None or known == incarnation
+
+
+def r21d_founded(current: Configuration, holders: Collection[str]) -> bool:
+    """Every founding voter knows this life of the others.
+
+    A majority would not do: with one voter that was never there and one that lost its disk, a
+    cluster could be founded a second time beside what the third one knows.
+    """
+    return all(voter in holders for voter in current.voters)
+
+
+def r21d_known(current: Configuration, holders: Collection[str]) -> bool:
+    """A quorum has this life on disk, so no other life of the same id gets one."""
+    return r21b_quorum(current, holders)
+
+
 def r21c_may_complete(current: Configuration, merged: Collection[str]) -> bool:
     """The states of a majority of A are merged, each given inside this configuration."""
     return r5_majority(merged, current.old)

@@ -18,7 +18,7 @@ import msgspec
 
 from nexus import codec
 from nexus.core.effects import Broadcast, Persist, Reply, Send
-from nexus.core.entries import CatalogWritten
+from nexus.core.entries import CatalogWritten, ConfigWritten
 from nexus.core.events import (
     ApiRequested,
     DeadlineReached,
@@ -38,7 +38,9 @@ from nexus.core.timers import NEVER
 from nexus.errors import NexusError
 from nexus.model.time import NS_PER_US, Instant
 from nexus.model.views import AllocationView
+from nexus.ownership.configuration import stable
 from nexus.ownership.shard import DRAINING, SERVING
+from nexus.ownership.values import ZERO
 from simulator.explore.canon import QUANTUM_NS, message_value, node_value
 from simulator.explore.small import POOL_ID, POOL_NO, Ask, Small
 
@@ -200,7 +202,16 @@ class Locals:
             Member(each.id, each.role, each.weight, 1, 1)
             for each in self.small.config(name, 1).members
         ) or (Member(name, "core", 1.0, 1, 1),)
-        return (codec.encode_entry(CatalogWritten(1, (self.small.record(),), members, ())),)
+        lives = tuple((voter, 1) for voter in self.small.voters)
+        voters = stable(1, self.small.voters)
+        return (
+            codec.encode_entry(CatalogWritten(1, (self.small.record(),), members, ())),
+            codec.encode_entry(ConfigWritten(voters, ZERO, ZERO, None, complete=True, lives=lives)),
+        )
+
+    def empty(self, name: str) -> tuple[bytes, ...]:
+        """The disk after a loss: the pool is known again, what this voter said is not (R21 d)."""
+        return self.founded(name)[:1]
 
     def start(
         self, name: str, session: int, incarnation: int, disk: tuple[bytes, ...], at: int

@@ -255,7 +255,7 @@ class Steps:
         if number is None:
             dead = self.dead[grave]
             name = self.names[at]
-            disk = self.locals.founded(name) if wiped else dead.disk
+            disk = self.locals.empty(name) if wiped else dead.disk
             now = dead.at_ns + dead.passed * QUANTUM_NS
             life = dead.incarnation + wiped
             number = self.locals.start(name, dead.session + 1, life, disk, now)

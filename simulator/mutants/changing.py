@@ -83,5 +83,10 @@ MUTANTS = (
         "lose",
         comes_back_empty,
         mixes.LOST_VOTERS,
+        also=(
+            (configuration, "r21d_same_life", always),
+            (configuration, "r21d_founded", always),
+            (configuration, "r21d_known", always),
+        ),
     ),
 )

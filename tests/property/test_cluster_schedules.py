@@ -59,6 +59,16 @@ def test_edges_own_and_cores_vote(seed):
     swarm(seed, (*THREE, "edge", "edge"), edge_horizon_ns=30_000_000_000)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_voter_comes_back_with_an_empty_disk(seed):
+    swarm(seed, (*THREE, "edge"), ("lose_voter",) * 4, edge_horizon_ns=30_000_000_000)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_voter_of_five_comes_back_empty_while_voters_change(seed):
+    swarm(seed, ("core",) * 5, ("lose_voter", "voters") * 3)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_one_core_votes_for_its_edges(seed):
     swarm(seed, ("core", "edge", "edge"), edge_horizon_ns=30_000_000_000)

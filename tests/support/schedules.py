@@ -162,6 +162,8 @@ class Schedule:
             self._fence(name)
         elif verb == "voters":
             self._voters(name, number)
+        elif verb == "lose_voter":
+            self._lose_voter(name, number)
         elif verb == "lose_disk":
             if name not in cluster.node("n1").ctx.configuration.voters:
                 cluster.lose_disk(name, disk_proof=bool(number % 2))
@@ -179,6 +181,15 @@ class Schedule:
         else:
             request = GetAllocation(subscriber, "p")
         self.cluster.ask(name, request)
+
+    def _lose_voter(self, name: str, number: int) -> None:
+        """One voter of several comes back empty under its old id: it must not vote (R21 d)."""
+        cluster = self.cluster
+        known = [member.node.ctx.configuration for member in cluster.members.values()]
+        newest = max(known, key=lambda config: config.number)
+        lost = any(member.incarnation > 1 for member in cluster.members.values())
+        if not lost and not newest.joint and len(newest.old) > 1:
+            cluster.lose_disk(name, disk_proof=bool(number % 2))
 
     def _fence(self, name: str) -> None:
         """The operator has switched the member off: what it told cannot be used any more."""

@@ -167,6 +167,7 @@ def readiness(node: Services, request: GetReadiness, call: Call) -> None:
         reasons.append(f"storage failed: {node.ctx.storage_failed}")
     if node.owning.renewing.superseded:
         reasons.append("a newer session of this member was seen")
+    reasons.extend(_voter_reasons(node))
     owners = [
         shard.owner
         for pool in node.book.by_id.values()
@@ -178,3 +179,15 @@ def readiness(node: Services, request: GetReadiness, call: Call) -> None:
     if waiting and waiting == len(owners):
         reasons.append(f"{waiting} shards wait for a majority")
     node.answer(call, ReadyView(not reasons, tuple(reasons)))
+
+
+def _voter_reasons(node: Services) -> list[str]:
+    """Why this voter has no vote (R21 c, d)."""
+    lives = node.voters.lives
+    if node.ctx.complete or node.ctx.me not in node.ctx.configuration.voters:
+        return []
+    if lives.lost:
+        return ["this voter's disk was lost: it votes no more, put another in its place"]
+    if lives.founding:
+        return [f"the cluster is not founded yet: not heard from {', '.join(lives.missing)}"]
+    return ["this voter has not copied the others' state yet"]
