@@ -13,7 +13,9 @@ from nexus.core.operations.release import Release
 from nexus.model.pool import PoolSpec
 from nexus.model.time import NS_PER_MS, NS_PER_S, NS_PER_US, Instant
 from nexus.model.views import AllocationView
+from nexus.ownership.values import Ballot
 from simulator.checkers.base import Checker
+from simulator.checkers.told import ToldEnds
 from simulator.oracle import FOREVER, resource_of
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from simulator.world import World
 
 SLACK_NS = 200 * NS_PER_MS
+Key = tuple[int, int]
 
 
 class Legal(Checker):
@@ -36,6 +39,8 @@ class Legal(Checker):
         self._ends: dict[str, dict[str, int]] = {}
         """resource -> subscriber -> true instant up to which it may use it."""
         self._released: dict[tuple[str, str], int] = {}
+        self._records: dict[tuple[str, str], tuple[Key, Ballot, int, str]] = {}
+        """(resource, subscriber) -> shard, epoch, seq and owner of what it was told last."""
         self._resources: dict[tuple[str, str], dict[str, None]] = {}
         """(pool, subscriber) -> resources it was told and has not released since."""
 
@@ -68,6 +73,12 @@ class Legal(Checker):
         if self._released.get((view.pool_id, subscriber), -1) >= asked_ns:
             end = now  # it released after it had asked: this answer finds nobody
         ends[subscriber] = max(ends.get(subscriber, 0), end)
+        found = self.owner_of(view)
+        if found is not None:
+            owning, shard, row = found
+            assert shard.owner is not None
+            epoch = shard.owner.grant.epoch
+            self._records[resource, subscriber] = (shard.key, epoch, row.seq, owning.name)
         self._resources.setdefault((view.pool_id, subscriber), {})[resource] = None
 
     def _place(self, view: AllocationView, spec: PoolSpec) -> None:
@@ -87,13 +98,25 @@ class Legal(Checker):
         for other, end in list(ends.items()):
             if other == view.subscriber_id:
                 continue
-            if now < end + cooldown - cooldown * ppm // 1_000_000 - SLACK_NS:
+            early = now < end + cooldown - cooldown * ppm // 1_000_000 - SLACK_NS
+            if early and (now < end or not self._unheard_of(resource_of(view), other, view.epoch)):
                 self.violate(
                     f"{view.resource} was given to {view.subscriber_id} while it cools after "
                     f"{other} (told or released until {end / 1e9:.3f} s)"
                 )
             else:
                 del ends[other]
+
+    def _unheard_of(self, resource: str, subscriber: str, epoch: int) -> bool:
+        """Only an earlier owner ever knew of that lease: it was over with the hold (R8, R14).
+
+        The successor cannot wait for the cooldown of what it has never heard of.
+        """
+        record = self._records.get((resource, subscriber))
+        told = next((each for each in self.world.checkers if isinstance(each, ToldEnds)), None)
+        if record is None or told is None or epoch <= record[1].counter:
+            return False
+        return not told.known(*record)
 
     def _quarantine(self, view: AllocationView) -> None:
         found = self.owner_of(view)

@@ -67,6 +67,12 @@ class ToldEnds(Checker):
                     f"{owning.name}, no majority knows of it and {left / 1e9:.3f} s are left"
                 )
 
+    def known(self, key: tuple[int, int], epoch: Ballot, seq: int, owner: str) -> bool:
+        """A majority was heard to hold a record of an epoch, its owner's own disk among them."""
+        voters = [v for v, held in self._held.get((key, epoch), {}).items() if held >= seq]
+        nodes = [m.process.node for m in self.world.machines.values() if m.process is not None]
+        return any(majority(node.ctx.configuration, [*voters, owner]) for node in nodes)
+
     def replicated(self, owning: Machine, shard: Shard, owner: OwnerShard, seq: int) -> bool:
         """A majority of voters, the owner's own disk among them, holds the record."""
         assert owning.process is not None

@@ -169,6 +169,20 @@ def still_cooling(world: World) -> None:
     tell(world, "legal", msgspec.structs.replace(view, subscriber_id="next", created=True))
 
 
+@pytest.mark.parametrize("heard", [False, True])
+def test_a_successor_lets_cool_what_a_majority_has_heard_of(world: World, heard: bool) -> None:
+    view = view_of(world)
+    tell(world, "legal", view)
+    legal, told = checker(world, "legal"), checker(world, "told_ends")
+    for ends in legal._ends.values():
+        ends[view.subscriber_id] = world.env.now_ns - NS_PER_S
+    if not heard:
+        told._held.clear()
+    later = msgspec.structs.replace(view, subscriber_id="next", created=True, epoch=view.epoch + 1)
+    tell(world, "legal", later)
+    assert bool(world.violations) is heard
+
+
 def in_quarantine(world: World) -> None:
     _, shard, _ = shard_in_use(world)
     assert shard.owner is not None
