@@ -34,9 +34,12 @@ def allocations() -> None:
 @click.option("--subscriber-id")
 @click.option("--node-id")
 @click.option("--resource", help="An address, prefix, VLAN or port.")
+@click.option("--retired", is_flag=True, default=None, help="Only those to be confirmed.")
 @limit_option
-def list_allocations(operator: Operator, limit: int, **query: Any) -> None:
+def list_allocations(operator: Operator, limit: int, retired: bool | None, **query: Any) -> None:
     """All allocations, or those that the options select."""
+    if retired:
+        query["retired"] = "true"
     operator.show_list(ALLOCATIONS, "allocations", COLUMNS, limit=limit, query=query)
 
 
@@ -95,3 +98,18 @@ def release(operator: Operator, subscriber_id: str, pool_id: str | None) -> None
     path = f"{ALLOCATIONS}/{segment(subscriber_id)}"
     reply = operator.server.call("DELETE", path, query={"pool_id": pool_id})
     operator.show_reply(reply, f"allocation of {subscriber_id} released")
+
+
+@operator_command(allocations, "confirm-retired")
+@click.argument("subscriber_id")
+@click.argument("pool_id")
+@click.argument("resource")
+def confirm_retired(operator: Operator, subscriber_id: str, pool_id: str, resource: str) -> None:
+    """The younger of a subscriber's two allocations is out of use: take it back.
+
+    A partition can give a subscriber two; `nexus allocations list --retired` lists the younger.
+    """
+    path = f"{ALLOCATIONS}/{segment(subscriber_id)}/confirm-retired"
+    body = {"pool_id": pool_id, "resource": resource}
+    reply = operator.server.call("POST", path, body=body)
+    operator.show_reply(reply, f"{resource} taken back from {subscriber_id}")

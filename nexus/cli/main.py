@@ -13,6 +13,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "pools": ("nexus.cli.pools:pools", "List, show, create and delete pools."),
     "allocations": ("nexus.cli.allocations:allocations", "List, create, renew, release."),
     "nodes": ("nexus.cli.nodes:nodes", "List members, drain and fence them."),
+    "voters": ("nexus.cli.voters:voters", "Show who votes, and change it."),
     "devices": ("nexus.cli.devices:devices", "Approve, reject, revoke, assign, import devices."),
     "shards": ("nexus.cli.shards:shards", "Who owns which part of a pool."),
     "watch": ("nexus.cli.watch:watch", "Print changes as they happen."),

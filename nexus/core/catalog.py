@@ -49,7 +49,6 @@ class Catalog:
         self.on_placement: Callable[[], None] = _nothing
         self.on_fenced: Callable[[str, int], None] = _nothing
         self.on_disk_lost: Callable[[str, int], None] = _nothing
-        self.on_drain: Callable[[str, bool], None] = _nothing
 
     def execute(self, number: int, proposal: Proposal) -> Any:
         """Carry out one decided operation; returns its outcome (a `NexusError` is returned)."""
@@ -214,7 +213,6 @@ class Catalog:
         self._announce(
             "put", "ADMIN_ACTION", f"nodes/{op.member_id}", proposal, None, draining=op.draining
         )
-        self.on_drain(op.member_id, op.draining)
         self.on_placement()
         return None
 

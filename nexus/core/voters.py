@@ -55,6 +55,10 @@ class Voters:
         self.counter = 0
         self.ballot: Ballot | None = None
         self.wanted: Configuration | None = None
+        self.asked: tuple[str, str] = ("", "")
+        """Cause and actor of the change that was asked for here."""
+        self.follows: Configuration | None = None
+        """A joint phase that was asked for here is under way; its end is audited."""
         self.value: Configuration | None = None
         self.promises: dict[str, ConfigPromise] = {}
         self.accepts: dict[str, None] = {}
@@ -68,7 +72,9 @@ class Voters:
 
     # --- asking for a change -----------------------------------------------------------------
 
-    def change(self, voters: tuple[str, ...]) -> Configuration:
+    def change(
+        self, voters: tuple[str, ...], cause_id: str = "", actor: str = "nexus"
+    ) -> Configuration:
         """Begin a joint phase towards these voters; raises if that step is not allowed."""
         current = self.ctx.configuration
         target = tuple(sorted(set(voters)))
@@ -81,9 +87,17 @@ class Voters:
         if abs(SIZES.index(len(target)) - SIZES.index(len(current.old))) > 1:
             raise validation("voters", "the number of voters changes by one step at a time")
         self.wanted = Configuration(current.number + 1, current.old, target)
+        self.asked = (cause_id, actor)
         self.tries = 0
+        self._audit("VOTERS_CHANGE_BEGUN", self.wanted)
         self._propose()
         return self.wanted
+
+    def _audit(self, action: str, config: Configuration) -> None:
+        """Told where the change was asked for."""
+        cause_id, actor = self.asked
+        old, new = ",".join(config.old), ",".join(config.new)
+        self.ctx.audit(action, actor, cause_id, "voters", number=config.number, old=old, new=new)
 
     def _propose(self) -> None:
         """Prepare number n+1 on the voters of n."""
@@ -251,7 +265,13 @@ class Voters:
         self.tries = 0
         self.abort_wanted = False
         if self.wanted is not None and new.number >= self.wanted.number:
+            self.follows = new if new == self.wanted else None
             self.wanted = None
+        elif self.follows is not None and not new.joint:
+            kept = new.new != self.follows.new
+            action = "VOTERS_CHANGE_ABORTED" if kept else "VOTERS_CHANGED"
+            self.follows = None
+            ctx.when_durable(lambda _: self._audit(action, new), None)
         self.persist()
         told = sorted({*old.voters, *new.voters} - {ctx.me})
         for member in told:
@@ -277,9 +297,11 @@ class Voters:
                     ctx.send(voter, StateWanted(current.number))
         if current.joint or self.wanted is not None:
             self.tries += 1
-            if current.joint and self.tries > ABORT_AFTER and ctx.me in current.old:
-                self.abort_wanted = True
-            self._propose()
+            if self.tries > ABORT_AFTER and ctx.me in current.old:
+                self.abort_wanted = current.joint
+                self.wanted = None
+            if current.joint or self.wanted is not None:
+                self._propose()
         elif not ctx.complete:
             ctx.timers.set("voters", ctx.now.mono_ns + ctx.config.retry_ns)
 

@@ -16,8 +16,9 @@ from nexus.core.operations.confirm_retired import ConfirmRetired
 from nexus.core.operations.read_allocations import GetAllocation
 from nexus.core.operations.release import Release
 from nexus.core.operations.renew import Renew
+from nexus.core.operations.voters import ChangeVoters
 from nexus.errors import REGISTRY, NexusError
-from nexus.model.views import AllocationView, Done, ReleaseTicket
+from nexus.model.views import AllocationView, Done, ReleaseTicket, VotersView
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -31,10 +32,11 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 REQUESTS: dict[str, type] = {
-    kind.__name__: kind for kind in (Allocate, Renew, Release, GetAllocation, ConfirmRetired)
+    kind.__name__: kind
+    for kind in (Allocate, Renew, Release, GetAllocation, ConfirmRetired, ChangeVoters)
 }
 ANSWERS: dict[str, type] = {
-    kind.__name__: kind for kind in (AllocationView, Done, Refusal, ReleaseTicket)
+    kind.__name__: kind for kind in (AllocationView, Done, Refusal, ReleaseTicket, VotersView)
 }
 
 _encode = msgspec.msgpack.Encoder().encode

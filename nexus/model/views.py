@@ -177,6 +177,18 @@ class ReadyView(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()
 
 
+class VotersView(msgspec.Struct, frozen=True, gc=False):
+    """Who votes, and who will when a change that is under way ends well (else empty)."""
+
+    number: int
+    voters: tuple[str, ...]
+    next_voters: tuple[str, ...] = ()
+    silent: bool = False
+    """The node that answers should vote but may not (yet); `/ready` tells why."""
+    begun: bool = False
+    """The call that this answers has begun a change."""
+
+
 class ReleaseTicket(msgspec.Struct, frozen=True, gc=False):
     """Between members: the record that a release would end, see `nexus.core.tickets`."""
 

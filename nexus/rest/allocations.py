@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nexus.core.operations.confirm_retired import ConfirmRetired
 from nexus.core.operations.read_allocations import GetAllocation, ListAllocations, ListExpiring
 from nexus.core.operations.release import Release
 from nexus.core.operations.renew import Renew
@@ -19,6 +20,7 @@ WITHIN_S_DEFAULT = 3_600
 WITHIN_S_MAX = 10 * 366 * 86_400
 
 _renew_body = BodyDecoder(schemas.RenewRequest)
+_confirm_body = BodyDecoder(schemas.ConfirmRetiredRequest)
 
 
 async def get_allocation(request: HttpRequest, api: Api) -> HttpReply:
@@ -46,6 +48,15 @@ async def renew_allocation(request: HttpRequest, api: Api) -> HttpReply:
     return json_reply(200, present.allocation(view, warnings))
 
 
+async def confirm_retired(request: HttpRequest, api: Api) -> HttpReply:
+    """The younger of a subscriber's two allocations is out of use: it ends."""
+    subscriber_id = params.subscriber_id(request.params["subscriber_id"])
+    body, _warnings = _confirm_body.decode(request.body)
+    operation = ConfirmRetired(params.pool_id(body.pool_id), subscriber_id, body.resource)
+    await api.call(operation, request.cause_id, request.actor)
+    return empty_reply()
+
+
 async def list_allocations(request: HttpRequest, api: Api) -> HttpReply:
     """All allocations, or those that the query selects."""
     limit, cursor = params.page(request)
@@ -54,6 +65,7 @@ async def list_allocations(request: HttpRequest, api: Api) -> HttpReply:
         subscriber_id=params.query_subscriber_id(request),
         node_id=params.query_node_id(request),
         resource=request.query.get("resource"),
+        retired=params.query_flag(request, "retired"),
         limit=limit,
         cursor=cursor,
     )
@@ -86,6 +98,7 @@ _FILTERS = (
     QueryParam("subscriber_id", "Only of this subscriber."),
     QueryParam("node_id", "Only those asked for by this node."),
     QueryParam("resource", "Only this resource."),
+    QueryParam("retired", "Only those to be confirmed out of use.", "boolean"),
 )
 _WITHIN = QueryParam("within", f"Seconds; default {WITHIN_S_DEFAULT}.", "integer")
 _NOT_FOUND = ("pool_not_found", "allocation_not_found")
@@ -137,5 +150,14 @@ ROUTES = (
         replies={200: schemas.AllocationReply},
         errors=("malformed_json", "allocation_permanent", *_NOT_FOUND, *WRITE_ERRORS),
         query=(_POOL,),
+    ),
+    Route(
+        method="POST",
+        path=f"{ALLOCATION}/confirm-retired",
+        handler=confirm_retired,
+        summary="Confirm that a retired allocation is out of use",
+        body=schemas.ConfirmRetiredRequest,
+        replies={204: None},
+        errors=("malformed_json", "resource_outside_pool", *_NOT_FOUND, *WRITE_ERRORS),
     ),
 )

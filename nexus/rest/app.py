@@ -23,6 +23,7 @@ from nexus.rest import (
     nodes,
     openapi,
     pools,
+    voters,
     watch,
 )
 from nexus.rest.http import Api, HttpReply, HttpRequest, Route, error_reply
@@ -34,6 +35,10 @@ _log = logging.getLogger(__name__)
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 OTHER_METHOD = "other"
+
+STREAM = HttpReply(0)
+"""Instead of an answer: a port that takes no streams gave us a request for one.  Nothing was done
+and nothing counted; another port may ask again."""
 
 
 class Knobs(msgspec.Struct, frozen=True):
@@ -53,6 +58,7 @@ def all_routes(metrics: Metrics, hub: WatchHub, knobs: Knobs) -> tuple[Route, ..
         *allocate.routes(metrics),
         *allocations.ROUTES,
         *nodes.ROUTES,
+        *voters.ROUTES,
         *bootstrap.routes(per_s=knobs.registrations_per_s, burst=knobs.registrations_burst),
         *devices.ROUTES,
         *explain.ROUTES,
@@ -75,11 +81,13 @@ class App:
         }
 
     async def handle(self, request: HttpRequest) -> HttpReply:
-        """Answer one request."""
+        """Answer one request; `STREAM` if the reply would be a stream and the port takes none."""
         started = perf_counter()
         route: Route | None = None
         try:
             route = self.router.match(request)
+            if route.streams and not request.takes_streams:
+                return STREAM
             reply = await route.handler(request, self.api)
         except NexusError as refusal:
             reply = error_reply(refusal, request.cause_id)

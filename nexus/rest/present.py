@@ -18,6 +18,7 @@ from nexus.model.views import (
     PoolView,
     ShardView,
     UsageView,
+    VotersView,
 )
 from nexus.rest import schemas
 from nexus.rest.http import presents
@@ -82,6 +83,18 @@ def node(view: NodeView, warnings: tuple[str, ...] = ()) -> schemas.NodeReply:
         metadata=view.metadata,
         weight=view.weight,
         shards=view.shards,
+        warnings=warnings,
+    )
+
+
+@presents(VotersView)
+def voters(view: VotersView, warnings: tuple[str, ...] = ()) -> schemas.VotersReply:
+    """Who votes."""
+    return schemas.VotersReply(
+        number=view.number,
+        voters=view.voters,
+        next_voters=view.next_voters,
+        silent=view.silent,
         warnings=warnings,
     )
 

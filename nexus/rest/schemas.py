@@ -207,6 +207,29 @@ class FenceRequest(Request, frozen=True):
     statement: str | None = None
 
 
+class VotersRequest(Request, frozen=True):
+    """Core members that are to vote."""
+
+    voters: Annotated[tuple[NodeId, ...], Meta(min_length=1, max_length=5)]
+
+
+class VotersReply(Reply, frozen=True, kw_only=True):
+    """Who votes; ``next_voters`` while a change is under way."""
+
+    number: int
+    voters: tuple[str, ...]
+    next_voters: tuple[str, ...] = ()
+    silent: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+class ConfirmRetiredRequest(Request, frozen=True):
+    """Which allocation of the subscriber is out of use."""
+
+    pool_id: PoolId
+    resource: Annotated[str, Meta(min_length=1)]
+
+
 class UsageReply(Reply, frozen=True):
     """Units by state; they add up to ``size``."""
 

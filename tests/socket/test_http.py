@@ -39,6 +39,7 @@ ROUTES = {
     "/api/v1/nodes/{}/drain": {"post"},
     "/api/v1/nodes/{}/fence": {"post"},
     "/api/v1/hashring": {"get"},
+    "/api/v1/voters": {"get", "put"},
     "/api/v1/watch": {"get"},
     "/api/v1/explain/{}/{}": {"get"},
     "/api/v1/openapi.json": {"get"},
@@ -95,6 +96,7 @@ def test_replies_match_their_documented_schema(
         ("get", "/api/v1/pools/{pool_id}/shards", f"/api/v1/pools/{pool['id']}/shards", None),
         ("get", "/api/v1/nodes", "/api/v1/nodes", None),
         ("get", "/api/v1/hashring", "/api/v1/hashring", None),
+        ("get", "/api/v1/voters", "/api/v1/voters", None),
         ("get", "/ready", "/ready", None),
         ("get", "/api/v1/pools/{pool_id}", "/api/v1/pools/nowhere", None),
     ]
@@ -287,6 +289,33 @@ def test_nodes(api: ApiClient) -> None:
     ring = api.get("/api/v1/hashring").expect(200)
     assert [member["id"] for member in ring["nodes"]] == [node["id"]]
     assert ring["load_bound"] >= 1
+
+
+def test_the_voters_of_one_node(api: ApiClient) -> None:
+    (node,) = api.get("/api/v1/nodes").expect(200)["nodes"]
+    voters = api.get("/api/v1/voters").expect(200)
+    assert voters == {"number": 1, "voters": [node["id"]]}
+    assert api.put("/api/v1/voters", {"voters": [node["id"]]}).expect(200) == voters
+    three = {"voters": [node["id"], "nobody-1", "nobody-2"]}
+    api.put("/api/v1/voters", three).error(404, "node_not_found")
+    api.put("/api/v1/voters", {"voters": []}).error(400, "validation_failed")
+    api.put("/api/v1/voters", {"voters": [node["id"], "a b"]}).error(400, "validation_failed")
+
+
+def test_retired_allocations_are_listed_and_confirmed(
+    api: ApiClient, make_pool: MakePool, fresh: Fresh
+) -> None:
+    pool, subscriber = make_pool(), fresh.name("sub")
+    body = {"pool_id": pool["id"], "subscriber_id": subscriber}
+    made = api.post(ALLOCATIONS, body).expect(201)
+    page = api.get(f"{ALLOCATIONS}?retired=true&pool_id={pool['id']}").expect(200)
+    assert page == {"allocations": [], "count": 0, "total": 0}
+    path = f"{ALLOCATIONS}/{subscriber}/confirm-retired"
+    confirm = {"pool_id": pool["id"], "resource": made["resource"]}
+    api.post(path, confirm).error(404, "allocation_not_found")
+    api.post(path, {**confirm, "pool_id": "nowhere"}).error(404, "pool_not_found")
+    api.post(path, {**confirm, "resource": "no address"}).error(400, "validation_failed")
+    api.get(f"{ALLOCATIONS}/{subscriber}").expect(200)
 
 
 def test_metrics_count_and_never_show_what_was_asked(

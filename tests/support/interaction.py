@@ -22,10 +22,11 @@ from nexus.core.operations.read_allocations import GetAllocation
 from nexus.core.operations.read_pools import GetUsage
 from nexus.core.operations.release import Release
 from nexus.core.operations.renew import Renew
+from nexus.core.operations.voters import ChangeVoters
 from nexus.core.shaping import shard_state
 from nexus.errors import NexusError
 from nexus.model.time import NS_PER_MS, NS_PER_S
-from nexus.model.views import AllocationView, Done, PoolView, UsageView
+from nexus.model.views import AllocationView, Done, PoolView, UsageView, VotersView
 from nexus.resources import pool_spec_from
 from tests.support.cluster import Cluster
 
@@ -120,11 +121,13 @@ class Interpreter:
 
     # --- the cluster -------------------------------------------------------------------------
 
-    def verb_cluster(self, *roles: str, seed: str = "1", **options: str) -> None:
+    def verb_cluster(self, *roles: str, seed: str = "1", voters: str = "", **options: str) -> None:
         """``cluster core core edge horizon=15s``: founding members n1, n2 ... and knobs."""
         knobs: dict[str, Any] = {
             f"{name}_ns": duration_ns(value) for name, value in options.items()
         }
+        if voters:
+            knobs["voters"] = tuple(voters.split(","))
         self.cluster = Cluster(roles, seed=int(seed), **knobs)
         self.noted = 0
 
@@ -243,8 +246,15 @@ class Interpreter:
                 )
             case AllocationView():
                 return self._allocation(answer)
+            case VotersView():
+                return self._voters(answer)
             case _:
                 return type(answer).__name__
+
+    @staticmethod
+    def _voters(view: VotersView) -> str:
+        following = f" -> {','.join(view.next_voters)}" if view.next_voters else ""
+        return f"{'begun' if view.begun else 'so already'}: {','.join(view.voters)}{following}"
 
     def _allocation(self, view: AllocationView) -> str:
         words = ["created" if view.created else "told", view.resource, f"epoch {view.epoch}"]
@@ -316,6 +326,10 @@ class Interpreter:
             self.out.append(f"{name} voters: {refusal.code}: {refusal.message}")
             return
         self.cluster.members[name].deliver(DeadlineReached())
+
+    def verb_change_voters(self, name: str, *voters: str) -> None:
+        """A caller asks any member for a change of voters."""
+        self._ask(name, "change-voters", ChangeVoters(voters))
 
     # --- looking -----------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from nexus.core.operations import (
     read_pools,
     release,
     renew,
+    voters,
 )
 from nexus.devices.requests import DeviceRead, DeviceWrite
 
@@ -46,6 +47,8 @@ OPERATIONS: dict[type, Run] = {
     nodes.FenceNode: nodes.fence,
     nodes.GetHashring: nodes.hashring,
     nodes.GetReadiness: nodes.readiness,
+    voters.GetVoters: voters.get_voters,
+    voters.ChangeVoters: voters.change,
     **dict.fromkeys(get_args(DeviceWrite), device_calls.write),
     **dict.fromkeys(get_args(DeviceRead), device_calls.read),
 }

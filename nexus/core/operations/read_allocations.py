@@ -10,7 +10,8 @@ from nexus.core.calls import Call, Services
 from nexus.core.finding import find_row, owner_of_row
 from nexus.core.operations.allocate import tell_row
 from nexus.core.paging import check_limit, number_cursor
-from nexus.core.shaping import allocation_view, shard_view
+from nexus.core.retiring import RETIRED
+from nexus.core.shaping import allocation_view, is_retired, shard_view
 from nexus.core.telling import GET
 from nexus.errors import validation
 from nexus.model.time import NS_PER_S
@@ -41,6 +42,8 @@ class ListAllocations(msgspec.Struct, frozen=True):
     resource: str | None = None
     limit: int = 1000
     cursor: str | None = None
+    retired: bool = False
+    """Only the younger ones of subscribers that a partition gave two (R20)."""
 
 
 class ListExpiring(msgspec.Struct, frozen=True):
@@ -75,7 +78,9 @@ def list_allocations(node: Services, request: ListAllocations, call: Call) -> No
     total = 0
     chosen: list[tuple[PoolState, Row]] = []
     more = False
-    unfiltered = not (request.subscriber_id or request.node_id or request.backup_node_id)
+    unfiltered = not (
+        request.subscriber_id or request.node_id or request.backup_node_id or request.retired
+    )
     for pool in _pools(node, request.pool_id):
         base = pool.pool_no << UNIT_BITS
         counted = unfiltered and request.resource is None
@@ -94,7 +99,10 @@ def list_allocations(node: Services, request: ListAllocations, call: Call) -> No
                 more = True
                 if counted:
                     break
-    views = tuple(allocation_view(node.ctx, pool, row) for pool, row in chosen)
+    views = tuple(
+        allocation_view(node.ctx, pool, row, warnings=(RETIRED,) if is_retired(row) else ())
+        for pool, row in chosen
+    )
     next_cursor = None
     if more:
         last_pool, last_row = chosen[-1]
@@ -119,12 +127,17 @@ def _candidates(pool: PoolState, request: ListAllocations, after: int) -> Iterat
                 raise
             row = None
         return iter(() if row is None else (row,))
+    if request.retired:
+        rows = [row for rows in pool.doubles.values() for row in rows]
+        return iter(sorted(rows, key=lambda row: row.index))
     if after >= pool.geometry.size - 1:
         return iter(())
     return pool.rows_after(max(after, -1))
 
 
 def _matches(row: Row, request: ListAllocations) -> bool:
+    if request.retired and not is_retired(row):
+        return False
     return (request.node_id is None or row.node_id == request.node_id) and (
         request.backup_node_id is None or row.backup_node_id == request.backup_node_id
     )

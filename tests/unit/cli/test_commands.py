@@ -94,6 +94,13 @@ CALLS: list[tuple[list[str], str, Any]] = [
         "POST /api/v1/nodes/n1/fence",
         {"statement": "power cut"},
     ),
+    (["voters", "show"], "GET /api/v1/voters", None),
+    (["voters", "change", "a", "b", "c"], "PUT /api/v1/voters", {"voters": ["a", "b", "c"]}),
+    (
+        ["allocations", "confirm-retired", "s1", "wifi", "10.0.0.7"],
+        "POST /api/v1/allocations/s1/confirm-retired",
+        {"pool_id": "wifi", "resource": "10.0.0.7"},
+    ),
     (["devices", "show", "SN-1"], "GET /api/v1/devices/SN-1", None),
     (["devices", "approve", "SN-1"], "POST /api/v1/devices/SN-1/approve", {}),
     (["devices", "reject", "SN-1"], "POST /api/v1/devices/SN-1/reject", {}),
@@ -117,6 +124,12 @@ def test_what_is_sent(shell: Any, arguments: list[str], call: str, body: Any) ->
 
 
 LISTS: list[tuple[list[str], str, str, dict[str, Any]]] = [
+    (
+        ["allocations", "list", "--retired"],
+        "/api/v1/allocations?retired=true&limit=1000",
+        "allocations",
+        LEASE,
+    ),
     (["pools", "list"], "/api/v1/pools?limit=1000", "pools", POOL),
     (
         ["allocations", "list", "--pool-id", "wifi", "--node-id", "n1"],

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from nexus.core.operations.allocate import Allocate, AllocateBatch
+from nexus.core.operations.confirm_retired import ConfirmRetired
 from nexus.core.operations.read_allocations import GetAllocation, ListAllocations, ListExpiring
 from nexus.core.operations.release import Release
 from nexus.core.operations.renew import Renew
@@ -264,3 +265,19 @@ def test_an_indefinite_error_says_so(edge: Edge) -> None:
     edge.api.answer = NexusError("quorum_unavailable", "no majority", definite=False)
     reply = edge.json("POST", ALLOCATIONS, ASKED, 503)
     assert (reply["definite"], reply["code"]) == (False, "quorum_unavailable")
+
+
+def test_retired_ones_are_listed_and_confirmed(edge: Edge) -> None:
+    edge.api.answer = page(allocation(warnings=("retired: it has an older one",)))
+    (shown,) = edge.json("GET", f"{ALLOCATIONS}?retired=true")["allocations"]
+    assert shown["warnings"] == ["retired: it has an older one"]
+    edge.api.answer = Done()
+    body = {"pool_id": "wifi", "resource": "10.0.0.7"}
+    assert edge.request("POST", f"{ALLOCATIONS}/aa:bb/confirm-retired", body).status == 204
+    assert edge.api.asked == [
+        ListAllocations(retired=True),
+        ConfirmRetired("wifi", "aa:bb", "10.0.0.7"),
+    ]
+    for bad in ({}, {"pool_id": "wifi"}, {**body, "pool_id": "a b"}, {**body, "resource": 7}):
+        assert edge.refusal("POST", f"{ALLOCATIONS}/aa:bb/confirm-retired", bad)[0] == 400
+    assert edge.refusal("GET", f"{ALLOCATIONS}?retired=perhaps")[0] == 400

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from nexus.core.operations.nodes import (
     DrainNode,
     FenceNode,
@@ -14,7 +16,8 @@ from nexus.core.operations.nodes import (
     ListNodes,
 )
 from nexus.core.operations.read_allocations import Explain, ListAllocations
-from nexus.model.views import ExplainView, HashringView, HistoryEntry, ReadyView
+from nexus.core.operations.voters import ChangeVoters, GetVoters
+from nexus.model.views import ExplainView, HashringView, HistoryEntry, ReadyView, VotersView
 from nexus.rest.app import Knobs
 from tests.support.fake_api import NOON_US, Edge, allocation, node, page, refuse, shard
 
@@ -38,6 +41,28 @@ def test_nodes(edge: Edge) -> None:
     ]
     for verb in ("heartbeat", "drain", "fence"):
         assert edge.refusal("POST", f"{NODES}/a%20b/{verb}")[0] == 400
+
+
+def test_voters_are_shown_and_changed(edge: Edge) -> None:
+    edge.api.answer = VotersView(3, ("a", "b", "c"))
+    assert edge.json("GET", "/api/v1/voters") == {"number": 3, "voters": ["a", "b", "c"]}
+    same = edge.json("PUT", "/api/v1/voters", {"voters": ["a", "b", "c"]})
+    assert same["number"] == 3
+    edge.api.answer = VotersView(3, ("a", "b", "c"), ("a", "d", "e"), silent=True, begun=True)
+    begun = edge.json("PUT", "/api/v1/voters", {"voters": ["a", "d", "e"], "x": 1}, 202)
+    assert (begun["next_voters"], begun["silent"]) == (["a", "d", "e"], True)
+    assert "x" in begun["warnings"][0]
+    assert edge.api.asked[0] == GetVoters()
+    assert edge.api.asked[1:] == [ChangeVoters(("a", "b", "c")), ChangeVoters(("a", "d", "e"))]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"voters": []}, {"voters": ["a b"]}, {"voters": "a"}, {"voters": ["a"] * 6}, [1], b"{"],
+    ids=str,
+)
+def test_bad_voters_are_refused(edge: Edge, body: object) -> None:
+    assert edge.refusal("PUT", "/api/v1/voters", body)[0] == 400
 
 
 def test_allocations_of_a_node_name_it(edge: Edge) -> None:

@@ -73,7 +73,9 @@ class Port:
     def __init__(self, limits: Limits | None = None) -> None:
         self.edge = Edge()
         self.edge.api.answer = allocation()
-        self.server = RestServer(self.edge.app, self.edge.metrics, limits)
+        self.server = RestServer(
+            self.edge.app, self.edge.metrics, limits, plain_first=_plain_first[0]
+        )
         self.port = 0
         self.wires: list[Wire] = []
 
@@ -114,6 +116,7 @@ async def running(limits: Limits | None = None) -> AsyncIterator[Port]:
 
 
 _loop_factories: list[Callable[[], asyncio.AbstractEventLoop]] = [uvloop.new_event_loop]
+_plain_first = [True]
 
 
 @pytest.fixture(params=["uvloop", "asyncio"], autouse=True)
@@ -121,6 +124,12 @@ def _loop(request: pytest.FixtureRequest) -> None:
     """The daemon runs on uvloop where it is installed, on asyncio's loop elsewhere."""
     uses_uvloop = request.param == "uvloop"
     _loop_factories[0] = uvloop.new_event_loop if uses_uvloop else asyncio.new_event_loop
+
+
+@pytest.fixture(params=["plain", "aiohttp"], autouse=True)
+def _first(request: pytest.FixtureRequest) -> None:
+    """Whatever a client sees is the same, whether connections begin at our port or at aiohttp's."""
+    _plain_first[0] = request.param == "plain"
 
 
 def run_main(main: Coroutine[Any, Any, None]) -> None:
