@@ -22,6 +22,8 @@ from simpy.events import NORMAL
 Callback = Callable[[Any], object]
 TIE_BITS = 62
 """Width of the drawn order of entries at one instant: two equal draws do not happen."""
+ENTRY_FIELDS = 5
+"""Of an entry of ours; SimPy's have four."""
 
 
 class FastEnvironment(simpy.Environment):
@@ -29,40 +31,45 @@ class FastEnvironment(simpy.Environment):
 
     def __init__(self, ties: Random) -> None:
         super().__init__(initial_time=0)
-        self._heap: list[Any] = self._queue
+        self.heap: list[Any] = self._queue
+        """Entries (at, NORMAL, id, fn, arg), and SimPy's own (at, priority, id, event)."""
         # An endless iterator without a Python frame: this is drawn for every entry.
-        self._ids: Any = iter(partial(ties.getrandbits, TIE_BITS), -1)
-        shared: Any = self._ids
+        self.ids: Any = iter(partial(ties.getrandbits, TIE_BITS), -1)
+        """Who pushes entries past `call_at` takes their order from here."""
+        shared: Any = self.ids
         self._eid = shared  # SimPy's own events draw from it too
         self.steps = 0
+        self.halted = False
+        """Nothing is carried out any more."""
         self.now_ns = 0
         """True time: SimPy's own `_now`, without the cost of a property."""
 
     def call_later(self, delay_ns: int, fn: Callback, arg: Any = None) -> None:
         """Call ``fn(arg)`` after a delay."""
-        heappush(self._heap, (self.now_ns + delay_ns, NORMAL, next(self._ids), (fn, arg)))
+        heappush(self.heap, (self.now_ns + delay_ns, NORMAL, next(self.ids), fn, arg))
 
     def call_at(self, at_ns: int, fn: Callback, arg: Any = None) -> None:
         """Call ``fn(arg)`` at an instant, now if that is past."""
         at = at_ns if at_ns > self.now_ns else self.now_ns
-        heappush(self._heap, (at, NORMAL, next(self._ids), (fn, arg)))
+        heappush(self.heap, (at, NORMAL, next(self.ids), fn, arg))
 
-    def run_until(self, until_ns: int, stop: Callable[[], bool]) -> None:
-        """Carry out everything up to an instant; ``stop`` is asked after each entry."""
-        heap = self._heap
+    def run_until(self, until_ns: int, after: Callable[[], object] | None = None) -> None:
+        """Carry out everything up to an instant, or until `halted`; ``after`` after each entry."""
+        heap = self.heap
         steps = 0
-        while heap and heap[0][0] <= until_ns:
-            now, _, _, entry = heappop(heap)
-            self._now = self.now_ns = now
-            steps += 1
-            if type(entry) is tuple:
-                entry[0](entry[1])
-            else:
-                _carry_out(entry)
-            if stop():
+        while not self.halted:
+            if not heap or heap[0][0] > until_ns:
+                self._now = self.now_ns = until_ns
                 break
-        else:
-            self._now = self.now_ns = until_ns
+            entry = heappop(heap)
+            self._now = self.now_ns = entry[0]
+            steps += 1
+            if len(entry) == ENTRY_FIELDS:
+                entry[3](entry[4])
+            else:
+                _carry_out(entry[3])
+            if after is not None:
+                after()
         self.steps += steps
 
 

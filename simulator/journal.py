@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-FLUSH_ENTRIES = 4_096
+LINES_MAX = 4_096
+"""Lines kept until they are hashed; whoever appends past `message` and `note` flushes in time."""
 
 
 class Decision(msgspec.Struct, frozen=True, array_like=True):
@@ -36,40 +37,48 @@ class Journal:
         self.messages: list[MessageLine] = []
         self.keep_messages = keep_messages
         self._hash = hashlib.blake2b(digest_size=16)
-        self._pending: list[Any] = []
+        self._encode = msgspec.msgpack.Encoder().encode
+        self.lines: list[Any] = []
+        """Not hashed yet."""
 
     def message(self, at_ns: int, what: str, source: str, target: str, name: str) -> None:
         """One step of one message."""
         line = (at_ns, what, source, target, name)
-        self._pending.append(line)
+        self.lines.append(line)
         if self.keep_messages:
             self.messages.append(line)
-        if len(self._pending) >= FLUSH_ENTRIES:
-            self._flush()
+        if len(self.lines) >= LINES_MAX:
+            self.flush()
 
     def letter(self, at_ns: int, source: str, target: str, name: str, arrives_ns: int) -> None:
-        """A message that nothing can happen to on its way: one line for both its ends."""
-        self._pending.append((at_ns, source, target, name, arrives_ns))
+        """A message that nothing can happen to on its way: one line for both its ends.
+
+        Who keeps no messages appends that line to `lines` instead: it is the commonest of all.
+        """
+        self.lines.append((at_ns, source, target, name, arrives_ns))
         if self.keep_messages:
             self.messages.append((at_ns, "sent", source, target, name))
             self.messages.append((arrives_ns, "got", source, target, name))
-        if len(self._pending) >= FLUSH_ENTRIES:
-            self._flush()
 
     def note(self, at_ns: int, kind: str, subject: str, **detail: Any) -> None:
         """One decision."""
         self.decisions.append(Decision(at_ns, kind, subject, detail))
-        self._pending.append((at_ns, kind, subject, detail))
+        self.lines.append((at_ns, kind, subject, detail))
 
     def content(self, data: bytes) -> None:
         """Bytes that belong to the run but are not kept."""
-        self._pending.append(data)
+        self.lines.append(data)
 
-    def _flush(self) -> None:
-        self._hash.update(repr(self._pending).encode())
-        self._pending.clear()
+    def flush(self) -> None:
+        """Take the lines so far into the digest."""
+        try:
+            data = self._encode(self.lines)
+        except OverflowError:  # a number of more than 64 bits in some detail
+            data = repr(self.lines).encode()
+        self._hash.update(data)
+        self.lines.clear()
 
     def digest(self) -> str:
         """Hex digest over everything so far."""
-        self._flush()
+        self.flush()
         return self._hash.hexdigest()

@@ -8,12 +8,14 @@ generator per sender.  Faults change paths by `Worsening`s, which are added and 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from heapq import heappush
 from itertools import pairwise
 from random import Random
 from typing import Any
 
 import msgspec
 import networkx as nx
+from simpy.events import NORMAL
 
 from nexus import codec
 from nexus.core.messages import CatalogTold, Message
@@ -58,6 +60,7 @@ class Path:
         "latency_ns",
         "loss",
         "plain",
+        "random",
         "receive",
         "routed",
         "source",
@@ -67,8 +70,10 @@ class Path:
         "worsenings",
     )
 
-    def __init__(self, source: str, target: str, receive: Receive) -> None:
+    def __init__(self, source: str, target: str, receive: Receive, rng: Random) -> None:
         self.receive = receive
+        self.random = rng.random
+        """The sender's: all its paths share it."""
         self.source = source
         self.target = target
         self.worsenings: dict[int, Worsening] = {}
@@ -122,6 +127,8 @@ class Network:
         self._env = env
         self._graph = layout.graph.copy()
         self._journal = journal
+        self._keeps = journal.keep_messages
+        self._lines = journal.lines
         self._rngs = {name: rng_of(name) for name in self.names}
         self._receivers: dict[str, Receive] = {}
         self._paths: dict[tuple[str, str], Path] = {}
@@ -146,18 +153,23 @@ class Network:
         if path is None:
             return
         load: Any = message
-        if self.encoded or type(message) in ALWAYS_ENCODED:
+        kind = type(message)
+        name = kind.__name__
+        if self.encoded or kind in ALWAYS_ENCODED:
             load = codec.encode_message(message)
             self._journal.content(load)
-        rng = self._rngs[source]
         env = self._env
         now = env.now_ns
-        name = type(message).__name__
         if path.plain:
-            arrives = now + path.latency_ns + int(rng.random() * path.jitter_ns)
-            self._journal.letter(now, source, target, name, arrives)
-            env.call_at(arrives, self._arrive_plain, (path, load, name))
+            arrives = now + path.latency_ns + int(path.random() * path.jitter_ns)
+            if self._keeps:
+                self._journal.letter(now, source, target, name, arrives)
+            else:
+                self._lines.append((now, source, target, name, arrives))
+            entry = (arrives, NORMAL, next(env.ids), self._arrive_plain, (path, load, name))
+            heappush(env.heap, entry)
             return
+        rng = self._rngs[source]
         if path.cut or (path.loss and rng.random() < path.loss):
             self._journal.message(now, "lost", source, target, name)
             return
@@ -185,8 +197,7 @@ class Network:
             if path.clogged:
                 path.waiting.append(letter)
                 return
-        message = codec.decode_message(load) if type(load) is bytes else load
-        path.receive(path.source, message)
+        path.receive(path.source, codec.decode_message(load) if type(load) is bytes else load)
 
     def _arrive_counted(self, letter: tuple[Path, Any, str]) -> None:
         letter[0].under_way -= 1
@@ -211,7 +222,7 @@ class Network:
     def _path(self, source: str, target: str) -> Path | None:
         if target not in self._rngs:
             return None
-        path = Path(source, target, self._receivers[target])
+        path = Path(source, target, self._receivers[target], self._rngs[source])
         for number, (worsening, pairs) in self._worsenings.items():
             if pairs is None or (source, target) in pairs:
                 path.worsenings[number] = worsening

@@ -26,28 +26,24 @@ Step = Callable[[], object]
 class Gate:
     """Between one process and its world; closed while the process does not run."""
 
-    __slots__ = ("_countdown", "_on_error", "_waiting_in", "_waiting_out", "open")
+    __slots__ = ("_on_error", "_waiting_in", "_waiting_out", "countdown", "open")
 
     def __init__(self, on_error: Callable[[Exception], None]) -> None:
         self.open = True
         self._on_error = on_error
-        self._countdown = -1
+        self.countdown = -1
+        """Effects after which it closes; negative: no close is announced."""
         self._waiting_in: deque[Step] = deque()
         self._waiting_out: deque[Step] = deque()
-
-    @property
-    def arriving(self) -> bool:
-        """A close is announced and waits for its step."""
-        return self._countdown >= 0
 
     def close(self) -> None:
         """Stop the process here."""
         self.open = False
-        self._countdown = -1
+        self.countdown = -1
 
     def close_after(self, effects: int) -> None:
         """Stop it after so many more effects, in the middle of whatever step they are of."""
-        self._countdown = effects
+        self.countdown = effects
 
     def enter(self, step: Step) -> None:
         """An event for the process: now, or when it runs again.  Its errors are its end."""
@@ -61,11 +57,11 @@ class Gate:
 
     def leave(self, step: Step) -> None:
         """An effect of the process: now, or when it runs again."""
-        if self._countdown >= 0 and self.open:
-            if self._countdown == 0:
+        if self.countdown >= 0 and self.open:
+            if self.countdown == 0:
                 self.close()
             else:
-                self._countdown -= 1
+                self.countdown -= 1
         if self.open:
             step()
         else:
@@ -74,7 +70,7 @@ class Gate:
     def reopen(self) -> None:
         """The process runs on: first what it was about to do, then what came meanwhile."""
         self.open = True
-        self._countdown = -1
+        self.countdown = -1
         while self.open and self._waiting_out:
             self._waiting_out.popleft()()
         while self.open and self._waiting_in:
@@ -83,7 +79,7 @@ class Gate:
     def drop(self) -> None:
         """The process is gone, and everything that was on its way in or out of it."""
         self.open = False
-        self._countdown = -1
+        self.countdown = -1
         self._waiting_in.clear()
         self._waiting_out.clear()
 
@@ -97,6 +93,8 @@ class SimAlarm:
         self._gate = gate
         self._mono_ns: int | None = None
         self._due_ns = 0
+        self._due_mono_ns = 0
+        """What the machine's clock shows at `_due_ns`, or earlier."""
         self._generation = 0
         self._scheduled = False
         self._on_ring: Step = lambda: None
@@ -106,11 +104,13 @@ class SimAlarm:
 
     def set(self, mono_ns: int | None) -> None:
         self._mono_ns = mono_ns
-        if mono_ns is not None and not self._clock.suspended:
-            due = self._clock.true_at_mono(mono_ns)
+        if mono_ns is None or (self._scheduled and mono_ns >= self._due_mono_ns):
             # An entry that comes earlier looks again when it comes: most deadlines move later.
+            return
+        if not self._clock.suspended:
+            due = self._clock.true_at_mono(mono_ns)
             if not self._scheduled or due < self._due_ns:
-                self._schedule(due)
+                self._schedule(due, mono_ns)
 
     def rearm(self) -> None:
         """The clock changed its pace: forget what was computed with the old one."""
@@ -118,9 +118,10 @@ class SimAlarm:
         self._generation += 1
         self.set(self._mono_ns)
 
-    def _schedule(self, due_ns: int) -> None:
+    def _schedule(self, due_ns: int, mono_ns: int) -> None:
         self._generation += 1
         self._due_ns = due_ns
+        self._due_mono_ns = mono_ns
         self._scheduled = True
         self._env.call_at(due_ns, self._look, self._generation)
 
@@ -133,7 +134,7 @@ class SimAlarm:
             return
         due = self._clock.true_at_mono(mono_ns)
         if due > self._env.now_ns:
-            self._schedule(due)
+            self._schedule(due, mono_ns)
             return
         self._mono_ns = None
         self._gate.enter(self._on_ring)
@@ -149,14 +150,23 @@ class SimTransport:
 
     def send(self, to: str, message: Message) -> None:
         gate = self._gate
-        if gate.open and not gate.arriving:
+        if gate.open and gate.countdown < 0:
             self._network.send(self._name, to, message)
         else:
             gate.leave(lambda: self._network.send(self._name, to, message))
 
     def broadcast(self, message: Message) -> None:
-        for name in self._network.names:
-            if name != self._name:
+        gate = self._gate
+        own = self._name
+        names = self._network.names
+        if gate.open and gate.countdown < 0:
+            send = self._network.send
+            for name in names:
+                if name != own:
+                    send(own, name, message)
+            return
+        for name in names:
+            if name != own:
                 self.send(name, message)
 
 
@@ -201,7 +211,7 @@ class SimStore:
 
     def append(self, token: int, entries: Sequence[bytes]) -> None:
         gate = self._gate
-        if gate.open and not gate.arriving:
+        if gate.open and gate.countdown < 0:
             self.store.append(token, entries)
         else:
             gate.leave(lambda: self.store.append(token, entries))

@@ -11,6 +11,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -166,6 +167,7 @@ class World:
     def violate(self, checker: str, invariant: int, story: str) -> None:
         """An invariant is broken; the run ends with this step."""
         self.violations.append(Violation(self.env.now_ns, checker, invariant, story))
+        self.env.halted = True
         self.note("violation", checker, invariant=invariant, story=story)
 
     def homes(self, which: str) -> list[str]:
@@ -242,8 +244,10 @@ class World:
             detector = self.detectors.get(machine.name)
             if detector is not None:
                 detector.heard(event.sender)
-            for checker in self._hearing.get(type(event.message), ()):
-                checker.heard(machine, event.sender, event.message)
+            hearing = self._hearing.get(type(event.message))
+            if hearing is not None:
+                for checker in hearing:
+                    checker.heard(machine, event.sender, event.message)
         elif type(event) is Persisted and self._on_the_way[machine.name]:
             self._durable(machine, event.token)
         if effects and type(effects[0]) is Persist:
@@ -275,6 +279,8 @@ class World:
             self.failpoints[key] = left - 1
 
     def _full(self, machine: Machine) -> None:
+        self.env.halted = self.stopped()
+        self.journal.flush()
         for checker in self.checkers:
             checker.full(machine)
         self.keepers[machine.name].look()
@@ -394,16 +400,9 @@ class World:
         self.note("phase", phase)
         if self.hooks.on_phase is not None:
             self.hooks.on_phase(self, phase)
-        stop = self.stopped
         on_step = self.hooks.on_step
-        if on_step is not None:
-            step = on_step
-
-            def stop() -> bool:
-                step(self)
-                return self.stopped()
-
-        self.env.run_until(seconds_to_ns(until_s), stop)
+        after = None if on_step is None else partial(on_step, self)
+        self.env.run_until(seconds_to_ns(until_s), after)
 
 
 def _start(machine: Machine) -> None:

@@ -172,16 +172,19 @@ class Context:
     def take_effects(self) -> tuple[Effect, ...]:
         """End of an event: its `Persist` first, then everything else in order."""
         effects = self.effects
+        if not self._rows and not self._entries:
+            if not effects:
+                return ()
+            self.effects = []
+            return tuple(effects)
         self.effects = []
         if self._rows:
             for pool_no, rows in self._rows.items():
                 self._entries.append(RowsWritten(pool_no, tuple(rows)))
             self._rows = {}
-        if self._entries:
-            persist = Persist(self.token, tuple(self._entries))
-            self._entries = []
-            return (persist, *effects)
-        return tuple(effects)
+        persist = Persist(self.token, tuple(self._entries))
+        self._entries = []
+        return (persist, *effects)
 
     # --- votes -------------------------------------------------------------------------------
 

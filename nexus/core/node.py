@@ -180,6 +180,16 @@ class NexusNode:
         ctx.clocks.advance(now)
         if now.mono_ns >= self.leasing.next_due_ns and ctx.storage_failed is None:
             self.leasing.run_due()
+        if type(event) is MessageReceived:
+            self.inbound.receive(event.sender, event.message)
+        else:
+            self._happened(event)
+        if ctx.inbox or self.campaigns.based or self.owning.woken:
+            self._settle()
+        return ctx.take_effects()
+
+    def _happened(self, event: Event) -> None:
+        """Anything but a message, which is what happens most."""
         match event:
             case ApiRequested():
                 self.run(Call(event.reply_to, event.cause_id, event.actor, event.request))
@@ -187,7 +197,7 @@ class NexusNode:
                 for one in event.requests:
                     self.run(Call(one.reply_to, one.cause_id, one.actor, one.request))
             case Persisted():
-                ctx.durable_upto(event.token)
+                self.ctx.durable_upto(event.token)
             case MessageReceived():
                 self.inbound.receive(event.sender, event.message)
             case DeadlineReached():
@@ -205,15 +215,13 @@ class NexusNode:
                 self._storage_failed(event.reason)
             case _:
                 assert_never(event)
-        if ctx.inbox or self.campaigns.based or self.owning.woken:
-            self._settle()
-        return ctx.take_effects()
 
     def next_deadline_ns(self) -> int | None:
         """Monotonic instant at which `DeadlineReached` is wanted, None for never."""
         due = self.ctx.timers.next_ns
-        if self.ctx.storage_failed is None:
-            due = min(due, self.leasing.next_due_ns)
+        leases_due = self.leasing.next_due_ns
+        if leases_due < due and self.ctx.storage_failed is None:
+            due = leases_due
         return due if due < NEVER else None
 
     def check_invariants(self) -> None:

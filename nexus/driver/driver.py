@@ -79,7 +79,10 @@ class Driver:
             self._handle(event)
             while self._waiting:
                 self._handle(self._waiting.popleft())
-            self._arm()
+            deadline_ns = self.node.next_deadline_ns()
+            if deadline_ns != self._armed_ns:
+                self._armed_ns = deadline_ns
+                self._alarm.set(deadline_ns)
         except BaseException as error:
             self._crash(error)
             raise
@@ -98,7 +101,10 @@ class Driver:
 
     def _handle(self, event: Event) -> None:
         for effect in self.node.handle(event, self._clock.read()):
-            self._carry_out(effect)
+            if type(effect) is Send:  # most of all; the others are told apart below
+                self._transport.send(effect.to, effect.message)
+            else:
+                self._carry_out(effect)
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
@@ -116,12 +122,6 @@ class Driver:
                 self._transport.broadcast(message)
             case _:
                 assert_never(effect)
-
-    def _arm(self) -> None:
-        deadline_ns = self.node.next_deadline_ns()
-        if deadline_ns != self._armed_ns:
-            self._armed_ns = deadline_ns
-            self._alarm.set(deadline_ns)
 
     def _crash(self, error: BaseException) -> None:
         self.stop()

@@ -43,12 +43,14 @@ class ClockMark(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 def r5_fast_step(mono_ns: int, boot_ns: int, wall_ns: int) -> int:
     """Step of the holder's timeline: the largest forward step of all clocks."""
-    return max(mono_ns, boot_ns, wall_ns)
+    # Comparisons, not max(): this is asked in every event, and a call of a builtin costs thrice.
+    step = mono_ns if mono_ns > boot_ns else boot_ns
+    return wall_ns if wall_ns > step else step
 
 
 def r5_slow_step(mono_ns: int, boot_ns: int) -> int:
     """Step of the waiter's timeline: the smaller one; the wall clock does not count."""
-    return min(mono_ns, boot_ns)
+    return mono_ns if mono_ns < boot_ns else boot_ns
 
 
 def r5_witnessed_step(own_ns: int, voter_ns: int) -> int:
