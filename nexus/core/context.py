@@ -18,6 +18,7 @@ from nexus.core.effects import Audit, Broadcast, Effect, Persist, Reply, Send, W
 from nexus.core.entries import ClockRead, RowsWritten
 from nexus.core.messages import Message
 from nexus.core.timers import Timers
+from nexus.crdt.hlc import HybridClock
 from nexus.model.time import NS_PER_S, Instant
 from nexus.ownership import configuration
 from nexus.ownership.clocks import NodeClocks
@@ -40,6 +41,8 @@ class Context:
         self.me = config.node_id
         self.clocks = node_clocks
         self.rng = rng
+        self.hybrid = HybridClock()
+        """Dates allocations, so that all members agree which of two is younger (R20)."""
         self.timers = Timers()
         self.lone = True
         """This node is its own majority; follows from the configuration."""

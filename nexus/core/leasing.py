@@ -108,7 +108,7 @@ class Leasing:
                 self.next_due_ns = due
         else:
             ends = blocked = 0
-        wall_us = clocks.now.wall_ns // 1000
+        wall_us = ctx.hybrid.tick(clocks.now.wall_ns // 1000)
         row = Row(
             index,
             subscriber,

@@ -433,6 +433,8 @@ class LifeSign(_Message, frozen=True):
     config_no: int
     session: Session
     slot: int
+    clock_us: int = 0
+    """The sender's hybrid clock (R20)."""
 
 
 Message = (

@@ -53,7 +53,7 @@ from nexus.core.timers import NEVER
 from nexus.core.voters import Voters
 from nexus.core.voting import Voting
 from nexus.errors import NexusError
-from nexus.model.time import Instant
+from nexus.model.time import NS_PER_US, Instant
 from nexus.ownership import clocks as timelines
 from nexus.ownership import configuration
 from nexus.ownership.shard import FLAG_REDATE, HELD
@@ -152,6 +152,8 @@ class NexusNode:
         self.decisions.values.update(restorer.values)
         self.decisions.restore_votes(restorer.votes)
         ctx.replaying = False
+        if remembered.mark is not None:
+            ctx.hybrid.observe(remembered.mark.wall_ns // NS_PER_US, now.wall_us)
         for pool in self.book.by_no.values():
             for shard in pool.shards:
                 if shard.owner is not None:

@@ -62,7 +62,9 @@ class Spread:
     def life(self) -> None:
         """Say that we live, and what we know to be decided."""
         ctx = self.ctx
-        ctx.effects_now(LifeSign(ctx.configuration.number, ctx.config.session, self.decisions.slot))
+        number, session = ctx.configuration.number, ctx.config.session
+        stamp = ctx.hybrid.tick(ctx.now.wall_us)
+        ctx.effects_now(LifeSign(number, session, self.decisions.slot, stamp))
         ctx.timers.set("life", ctx.now.mono_ns + ctx.config.life_sign_interval_ns)
 
     def digest(self) -> None:
@@ -123,6 +125,7 @@ class Spread:
     def _on_life(self, sender: str, message: LifeSign) -> None:
         ctx = self.ctx
         self.members.heard[sender] = ctx.now.wall_us
+        ctx.hybrid.observe(message.clock_us, ctx.now.wall_us)
         if message.slot > self.decisions.slot:
             ctx.send(sender, DecisionsWanted(self.decisions.slot + 1))
         if message.config_no < ctx.configuration.number:

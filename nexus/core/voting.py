@@ -347,6 +347,7 @@ def merge_rows(
                 continue
         elif not records.r17_newer(wire.epoch, wire.seq, wire.length, row):
             continue
+        ctx.hybrid.observe(wire.created_us, ctx.now.wall_us)
         new = records.from_wire(wire, told, slow, drift_ppm)
         pool.merge(shard, new)
         changed.append(new)

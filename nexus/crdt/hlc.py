@@ -1,39 +1,28 @@
-"""Hybrid logical clock: stamps that rise strictly, follow causes, and stay near wall time.
+"""Hybrid logical clock: stamps that follow causes and stay near wall time (R20).
 
-A stamp is one integer, ``wall_us << 10 | counter``: it sorts as a number, fits 63 bits until the
-year 2255, and reads back as microseconds.  The counter overflows into the microseconds, which only
-means that the clock runs a little ahead.  A wall clock that steps back changes nothing: the clock
-goes on from its last stamp.
+A stamp is microseconds since the Unix epoch, so it can be shown to people: wall time where this
+node's clock is not behind what it has heard of, else just after that.  What happens here after a
+message is later than what the message told of, whatever the two wall clocks say, and a wall clock
+that steps back a little changes nothing.
 
-A peer whose clock is far ahead would drag everyone with it, for ever.  So a stamp further ahead
-than `ahead_us_max` is not adopted; the fact it came with is, because facts are ordered by causal
-length first.
+A clock that is far off must not drag the others along, nor keep its own node in the future once it
+is set right.  So a stamp further ahead than `ahead_us_max` is not adopted, and the node's own last
+stamp is dropped when the wall clock falls behind it by more than that.
 
 What may not live here: reading a clock (wall time is told), safety (no rule of ownership compares
-stamps; they order what people see, and which of two allocations of one subscriber is younger, R20).
+stamps; they say which of two allocations of one subscriber is younger, and nothing else).
 
 Reference: Kulkarni et al. 2014, "Logical Physical Clocks".
 """
 
 from __future__ import annotations
 
-COUNTER_BITS = 10
 AHEAD_US_MAX = 60_000_000
 """A minute: many times `clock_error_bound` of a core node, and harmless as an error in a stamp."""
 
 
-def stamp_of(wall_us: int) -> int:
-    """Smallest stamp of this microsecond."""
-    return wall_us << COUNTER_BITS
-
-
-def wall_us_of(stamp: int) -> int:
-    """Microseconds since the Unix epoch that a stamp stands for."""
-    return stamp >> COUNTER_BITS
-
-
 class HybridClock:
-    """One node's clock; ``last`` is the newest stamp given or adopted."""
+    """One node's clock; ``last`` is the lowest stamp that may be given next."""
 
     __slots__ = ("_ahead_us_max", "last")
 
@@ -42,8 +31,9 @@ class HybridClock:
         self._ahead_us_max = ahead_us_max
 
     def tick(self, wall_us: int) -> int:
-        """Stamp for something that happens here, above every stamp given or adopted before."""
-        self.last = max(self.last + 1, wall_us << COUNTER_BITS)
+        """Stamp for something that happens here, above every stamp adopted before."""
+        if wall_us >= self.last or self.last - wall_us > self._ahead_us_max:
+            self.last = wall_us
         return self.last
 
     def observe(self, stamp: int, wall_us: int) -> bool:
@@ -55,7 +45,8 @@ class HybridClock:
             False if it is too far ahead of our wall clock to be adopted (worth counting: one of
             the two clocks is wrong).
         """
-        if stamp >> COUNTER_BITS > wall_us + self._ahead_us_max:
+        if stamp - wall_us > self._ahead_us_max:
             return False
-        self.last = max(self.last, stamp)
+        if stamp >= self.last:
+            self.last = stamp + 1
         return True

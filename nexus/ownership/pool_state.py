@@ -335,7 +335,10 @@ class PoolState:
 
 
 def r20_elder(one: Row, other: Row) -> tuple[Row, Row]:
-    """Of two open rows of one subscriber: (the older, the younger), by clock, then by unit."""
+    """Of two open rows of one subscriber: (the older, the younger).
+
+    By hybrid clock (`nexus.crdt.hlc`: ``created_us`` is its stamp), then by unit, hence by shard.
+    """
     if (one.created_us, one.index) <= (other.created_us, other.index):
         return one, other
     return other, one

@@ -40,6 +40,7 @@ class HttpRequest:
     path, query_string : as sent, still percent-encoded; the router fills ``params``, decoded.
     headers : answers ``get`` whatever the case of the name.
     actor : who asks and from where, for the audit log.
+    takes_streams : whether the port can send a reply piece by piece.
     """
 
     __slots__ = (
@@ -52,6 +53,7 @@ class HttpRequest:
         "params",
         "path",
         "query_string",
+        "takes_streams",
     )
 
     def __init__(
@@ -64,6 +66,7 @@ class HttpRequest:
         *,
         cause_id: str = "",
         actor: str = "anonymous",
+        takes_streams: bool = True,
     ) -> None:
         self.method = method
         self.path = path
@@ -72,6 +75,7 @@ class HttpRequest:
         self.body = body
         self.cause_id = cause_id
         self.actor = actor
+        self.takes_streams = takes_streams
         self.params: dict[str, str] = NO_PARAMS
         self._query: dict[str, str] | None = None
 
@@ -139,6 +143,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         ``body_optional`` it may be absent.
     replies : type of the JSON body by status; None where the reply has no JSON body.
     errors : codes beyond those that every route may answer.
+    streams : the reply is a stream.
     """
 
     method: str
@@ -152,6 +157,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     reply_type: str = JSON_TYPE
     errors: tuple[str, ...] = ()
     query: tuple[QueryParam, ...] = ()
+    streams: bool = False
 
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode

@@ -1,10 +1,11 @@
-"""The port: aiohttp's low-level server in front of the app.
+"""The port: listens, bounds what clients hold, and shuts down; aiohttp's half of serving.
 
-aiohttp parses requests and keeps connections; the app gets an `HttpRequest` and its `HttpReply` is
-written in one piece.  aiohttp's own response object (header dict, payload writer, hooks) costs more
-than the rest of our work together, so replies with a body in hand do not pass through it; streams
-do.  Everything a client can hold is bounded here: connections, heads, bodies, and the time that
-each may take.
+A connection begins at `nexus.rest.plain_port`, which answers plain requests itself and hands over
+all others with their connections.  From then on aiohttp parses its requests and keeps it; the app
+gets an `HttpRequest` and its `HttpReply` is written in one piece.  aiohttp's own response object
+(header dict, payload writer, hooks) costs more than the rest of our work together, so replies with
+a body in hand do not pass through it; streams do.  Everything a client can hold is bounded here:
+connections, heads, bodies, and the time that each may take.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from nexus.errors import NexusError, validation
 from nexus.rest.app import App
 from nexus.rest.http import HttpReply, HttpRequest, error_reply
 from nexus.rest.limits import Limits, connections_allowed, too_large
+from nexus.rest.plain_port import ANONYMOUS, PlainConnection, actor_of
 from nexus.rest.wire import ReplyWriter, gone, is_request_id, split_target
 from nexus.telemetry.metrics import Metrics
 
@@ -32,7 +34,7 @@ GRACE_S_MIN = 0.01
 
 
 class _Connection(web.RequestHandler):
-    """One connection: counted, and watched by the sweeper while a head or a write is stuck."""
+    """A connection of aiohttp's: watched by the sweeper while a head or a write is stuck."""
 
     __slots__ = ("_admitted", "_server", "actor", "head_since", "stalled_since")
 
@@ -40,22 +42,24 @@ class _Connection(web.RequestHandler):
         super().__init__(manager, loop=asyncio.get_running_loop(), **limits)
         self._server = server
         self._admitted = False
-        self.actor = "anonymous"
+        self.actor = ANONYMOUS
         self.head_since = 0.0
         self.stalled_since = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        metrics = self._server.metrics
-        if metrics.connections_open >= self._server.connections_max:
-            metrics.connections_refused += 1
-            cast(asyncio.Transport, transport).abort()
+        if not self._admitted and not self._server.admit(transport):
             return
         self._admitted = True
-        metrics.connections_open += 1
-        peer = transport.get_extra_info("peername")
-        if isinstance(peer, tuple):
-            self.actor = f"anonymous@{peer[0]}"
+        if self.actor == ANONYMOUS:
+            self.actor = actor_of(transport)
         super().connection_made(transport)
+
+    def adopt(self, transport: asyncio.Transport, actor: str) -> None:
+        """Go on with a connection that is admitted already."""
+        self._admitted = True
+        self.actor = actor
+        transport.set_protocol(self)
+        self.connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         if self._admitted:
@@ -113,9 +117,18 @@ class RestServer:
     app : where requests go.
     metrics : connections are counted there.
     limits : bounds on what clients hold.
+    plain_first : whether connections begin at `PlainConnection`; else aiohttp has them all, and
+        the answers are the same.
     """
 
-    def __init__(self, app: App, metrics: Metrics, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        app: App,
+        metrics: Metrics,
+        limits: Limits | None = None,
+        *,
+        plain_first: bool = True,
+    ) -> None:
         self.app = app
         self.metrics = metrics
         self.limits = Limits() if limits is None else limits
@@ -123,6 +136,8 @@ class RestServer:
         self._cause_prefix = secrets.token_hex(6)
         self._cause_count = 0
         self.replies = ReplyWriter()
+        self.plain: set[PlainConnection] = set()
+        self._plain_first = plain_first
         self._manager: web.Server | None = None
         self._listeners: list[asyncio.Server] = []
         self._sweeper: asyncio.Task[None] | None = None
@@ -136,7 +151,7 @@ class RestServer:
             self._manager = web.Server(self._serve, handler_cancellation=True)
             self._sweeper = loop.create_task(self._sweep(), name="rest-sweeper")
         listener = await loop.create_server(
-            self._connection, host, port, backlog=BACKLOG, ssl=ssl_context
+            self._begin, host, port, backlog=BACKLOG, ssl=ssl_context
         )
         self._listeners.append(listener)
         return [socket.getsockname()[1] for socket in listener.sockets]
@@ -155,19 +170,51 @@ class RestServer:
         if self._manager is not None:
             deadline = asyncio.get_running_loop().time() + grace_s
             open_ones = [each.transport for each in self._manager.connections if each.transport]
+            open_ones += [each.transport for each in self.plain if each.transport]
             self._manager.pre_shutdown()  # idle ones go at once
+            for each in [*self.plain]:
+                each.finish()
             # aiohttp takes 0 for "wait as long as it takes".
             await self._manager.shutdown(max(grace_s, GRACE_S_MIN))
+            await self._finish_plain(deadline)
             await _flush(open_ones, deadline)
         if self._sweeper is not None:
             self._sweeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sweeper
 
+    async def _finish_plain(self, deadline: float) -> None:
+        """Let plain requests that are under way be answered; drop those that are not in time."""
+        loop = asyncio.get_running_loop()
+        while any(each.busy for each in self.plain) and loop.time() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(GRACE_S_MIN)
+        for each in [*self.plain]:
+            if each.busy:
+                each.abort()
+
+    def admit(self, transport: asyncio.BaseTransport) -> bool:
+        """Count one more connection, or refuse it because there are too many."""
+        metrics = self.metrics
+        if metrics.connections_open >= self.connections_max:
+            metrics.connections_refused += 1
+            cast(asyncio.Transport, transport).abort()
+            return False
+        metrics.connections_open += 1
+        return True
+
+    def adopt(self, transport: asyncio.Transport, actor: str, data: bytes) -> None:
+        """Give a connection that is admitted already to aiohttp, with what was read of it."""
+        connection = self._connection()
+        connection.adopt(transport, actor)
+        connection.data_received(data)
+
     def new_cause_id(self) -> str:
         """An id for a request that brought none: unique over restarts, cheap to make."""
         self._cause_count += 1
         return f"{self._cause_prefix}-{self._cause_count:x}"
+
+    def _begin(self) -> asyncio.Protocol:
+        return PlainConnection(self) if self._plain_first else self._connection()
 
     def _connection(self) -> _Connection:
         limits = self.limits
@@ -270,7 +317,10 @@ class RestServer:
         return response
 
     async def _sweep(self) -> None:
-        """Cut clients that neither send their head nor read their reply; keep the date."""
+        """Cut clients that neither send their head nor read their reply; keep the date.
+
+        Plain connections have no timer of their own for being idle; they are closed here.
+        """
         loop = asyncio.get_running_loop()
         assert self._manager is not None
         while True:
@@ -283,6 +333,14 @@ class RestServer:
                     stalled and now - stalled > self.limits.write_stall_s
                 ):
                     connection.cut()
+            for plain in [*self.plain]:
+                if plain.stalled_since:
+                    if now - plain.stalled_since > self.limits.write_stall_s:
+                        plain.cut()
+                elif not plain.busy:
+                    plain.idle_sweeps += 1
+                    if plain.idle_sweeps * SWEEP_INTERVAL_S > self.limits.idle_timeout_s:
+                        plain.finish()
 
 
 async def _flush(transports: list[asyncio.Transport], deadline: float) -> None:

@@ -90,6 +90,7 @@ def routes(hub: WatchHub, metrics: Metrics) -> tuple[Route, ...]:
             summary="Changes as server-sent events, resumable by Last-Event-ID",
             replies={200: None},
             reply_type=STREAM_TYPE,
+            streams=True,
             errors=("rate_limited",),
             query=(
                 QueryParam("prefix", f"Some of {', '.join(PREFIXES)}; separated by commas."),

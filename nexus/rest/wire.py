@@ -63,11 +63,47 @@ class ReplyWriter:
 
     def __init__(self) -> None:
         self._date = b""
+        self._beginnings: dict[tuple[int, str], bytes] = {}
+        """Heads up to the request's id, by status and type: a handful, made anew with the date."""
         self.refresh_date()
 
     def refresh_date(self) -> None:
         """To be called about once a second."""
         self._date = b"Server: nexus\r\nDate: " + formatdate(usegmt=True).encode()
+        self._beginnings.clear()
+
+    def head(
+        self, reply: HttpReply, cause_id: str, *, close: bool = False, old_http: bool = False
+    ) -> bytes:
+        """Status line and fields of a reply, with the empty line that ends them."""
+        beginning = self._beginnings.get((reply.status, reply.content_type))
+        if beginning is None:
+            beginning = self._begin(reply.status, reply.content_type)
+        if not (reply.headers or close or old_http) and reply.status != HTTPStatus.NO_CONTENT:
+            return b"%b%b\r\nContent-Length: %d\r\n\r\n" % (
+                beginning,
+                cause_id.encode(),
+                len(reply.body),
+            )
+        parts = [beginning, cause_id.encode()]
+        for name, value in reply.headers:
+            parts.append(f"\r\n{name}: {value}".encode())
+        if reply.status != HTTPStatus.NO_CONTENT:
+            parts.append(b"\r\nContent-Length: %d" % len(reply.body))
+        if close:
+            parts.append(b"\r\nConnection: close")
+        elif old_http:
+            parts.append(b"\r\nConnection: keep-alive")
+        parts.append(b"\r\n\r\n")
+        return b"".join(parts)
+
+    def _begin(self, status: int, content_type: str) -> bytes:
+        parts = [_STATUS_LINES[status], self._date]
+        if content_type:
+            parts += (b"\r\nContent-Type: ", content_type.encode())
+        parts.append(b"\r\nX-Request-ID: ")
+        beginning = self._beginnings[status, content_type] = b"".join(parts)
+        return beginning
 
     def to_aiohttp(
         self,
@@ -79,20 +115,9 @@ class ReplyWriter:
         old_http: bool = False,
     ) -> web.StreamResponse:
         """The bytes of a reply, as the object that aiohttp's request loop wants."""
-        parts = [_STATUS_LINES[reply.status], self._date, b"\r\nX-Request-ID: ", cause_id.encode()]
-        if reply.content_type:
-            parts += (b"\r\nContent-Type: ", reply.content_type.encode())
-        for name, value in reply.headers:
-            parts.append(f"\r\n{name}: {value}".encode())
-        if reply.status != HTTPStatus.NO_CONTENT:
-            parts.append(b"\r\nContent-Length: %d" % len(reply.body))
-        if close:
-            parts.append(b"\r\nConnection: close")
-        elif old_http:
-            parts.append(b"\r\nConnection: keep-alive")
-        parts.append(b"\r\n\r\n")
+        head = self.head(reply, cause_id, close=close, old_http=old_http)
         body = b"" if head_only else reply.body
-        return cast(web.StreamResponse, _Reply(b"".join(parts), body, not close))
+        return cast(web.StreamResponse, _Reply(head, body, not close))
 
 
 def gone() -> web.StreamResponse:

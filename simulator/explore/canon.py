@@ -44,6 +44,8 @@ LEFT_OUT = frozenset(
     (
         "created_us",  # shown to people
         "renewed_us",  # same
+        "hybrid",  # the clock that they are read from
+        "clock_us",  # same, in messages
         "clock_ns",  # for owners without a running clock, which a small world has not
         "heard",  # shown to people
         "digest",  # follows from the rows
