@@ -44,6 +44,10 @@ class Detector:
             del self._offline[name]
             self._env.call_later(1, self._tell, (name, "online"))
 
+    def contradicted(self, name: str) -> None:
+        """Its node was told something else about this member: look, and tell it, again."""
+        self._offline.pop(name, None)
+
     def _tell(self, verdict: tuple[str, str]) -> None:
         self._machine.request(MemberJudged(*verdict))
 

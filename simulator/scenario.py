@@ -106,6 +106,14 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True):
     fault_kinds: tuple[str, ...] = ()
     injections: tuple[int, int] = (2, 10)
     """Of each kind drawn."""
+    pace: float = 1.0
+    """So many times as fast as usual: faults are that much shorter."""
+    bustle: float = 1.0
+    """So many times as fast as usual: subscribers come, go and return sooner."""
+    subscribers_max: int = 1_000
+    """Of each workload drawn."""
+    ttls_s: tuple[int, ...] = ()
+    """Leases of the workloads drawn; empty: from half a minute to a quarter of an hour."""
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -232,11 +240,11 @@ def drawn(scenario: Scenario, rng: Random) -> Scenario:
     workload_kinds = sorted(swarm.workload_kinds or [k for k in WORKLOADS if WORKLOADS[k].swarms])
     fault_kinds = sorted(swarm.fault_kinds or [k for k in FAULTS if FAULTS[k].swarms])
     workloads = tuple(
-        WORKLOADS[each].drawn(rng.choice(scenario.pools).id, rng)
+        _workload(WORKLOADS[each].drawn(rng.choice(scenario.pools).id, rng), swarm, rng)
         for each in _some(workload_kinds, swarm.workloads, rng)
     )
     faults = tuple(
-        FAULTS[each].drawn(rng.randint(*swarm.injections), rng)
+        _fault(FAULTS[each].drawn(rng.randint(*swarm.injections), rng), swarm)
         for each in _some(fault_kinds, swarm.faults, rng)
     )
     return msgspec.structs.replace(
@@ -246,6 +254,27 @@ def drawn(scenario: Scenario, rng: Random) -> Scenario:
         faults=(*scenario.faults, *faults),
         swarm=None,
     )
+
+
+def _workload(drawn_one: Workload, swarm: Swarm, rng: Random) -> Workload:
+    """A drawn workload within the swarm's bounds."""
+    drawn_one.subscribers = min(drawn_one.subscribers, swarm.subscribers_max)
+    if swarm.ttls_s:
+        drawn_one.ttl_s = rng.choice(swarm.ttls_s)
+    drawn_one.ramp_s /= swarm.bustle
+    drawn_one.stay_s = _faster(drawn_one.stay_s, swarm.bustle)
+    drawn_one.away_s = _faster(drawn_one.away_s, swarm.bustle)
+    return drawn_one
+
+
+def _fault(drawn_one: Fault, swarm: Swarm) -> Fault:
+    """A drawn fault at the swarm's pace."""
+    drawn_one.for_s = _faster(drawn_one.for_s or drawn_one.lasts_s, swarm.pace)
+    return drawn_one
+
+
+def _faster(bounds: tuple[float, float], times: float) -> tuple[float, float]:
+    return (bounds[0] / times, bounds[1] / times)
 
 
 def _some(kinds: list[str], bounds: tuple[int, int], rng: Random) -> list[str]:

@@ -70,8 +70,9 @@ class Legal(Checker):
             end = now + max(0, view.ends_us * NS_PER_US - reading.wall_ns)
         resource, subscriber = resource_of(view), view.subscriber_id
         ends = self._ends.setdefault(resource, {})
-        if self._released.get((view.pool_id, subscriber), -1) >= asked_ns:
-            end = now  # it released after it had asked: this answer finds nobody
+        released = self._released.get((view.pool_id, subscriber), -1)
+        if released >= asked_ns:
+            end = released  # it released after it had asked: this answer finds nobody
         ends[subscriber] = max(ends.get(subscriber, 0), end)
         found = self.owner_of(view)
         if found is not None:

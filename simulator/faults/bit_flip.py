@@ -26,4 +26,7 @@ class BitFlip(Fault, kw_only=True):
             row = machine.disk.rows[int(aim["at"] * len(machine.disk.rows))]
             machine.kill(reason="killed for its rotten disk")
             machine.disk.rot(row.seq)
-            machine.start()
+            if machine.down:
+                machine.damaged = "its disk rotted while it was down"  # counted as lost from now
+            else:
+                machine.start()
