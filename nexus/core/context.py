@@ -60,7 +60,8 @@ class Context:
         self.durable = 0
         self._entries: list[Any] = []
         self._rows: dict[int, list[Row]] = {}
-        self._parked: deque[tuple[int, Step, Any]] = deque()
+        self.parked: deque[tuple[int, Step, Any]] = deque()
+        """Steps that wait for the disk: (token, step, argument)."""
         self._clock_entry_at = 0
 
     # --- time --------------------------------------------------------------------------------
@@ -84,17 +85,16 @@ class Context:
         self._entries.append(entry)
         return self.token
 
-    def persist_row(self, pool_no: int, row: Row) -> int:
+    def persist_row(self, pool_no: int, row: Row) -> None:
         """Append one row; rows of one event and pool become one entry, after all others."""
         if self.replaying:
-            return self.token
+            return
         rows = self._rows.get(pool_no)
         if rows is None:
             if not self._entries and not self._rows:
                 self._open_persist()
             rows = self._rows[pool_no] = []
         rows.append(row)
-        return self.token
 
     def _open_persist(self) -> None:
         self.token += 1
@@ -106,29 +106,25 @@ class Context:
         """Take a step once everything persisted so far is on disk."""
         if self.replaying:
             return
-        if self.token == self.durable:
+        token = self.token
+        if token == self.durable:
             step(argument)
         else:
-            self._parked.append((self.token, step, argument))
+            self.parked.append((token, step, argument))
 
     def durable_upto(self, token: int) -> None:
         """The disk reports; take the steps that waited for it, in order."""
         self.durable = max(self.durable, token)
-        parked = self._parked
+        parked = self.parked
         while parked and parked[0][0] <= self.durable:
             _, step, argument = parked.popleft()
             step(argument)
 
-    @property
-    def parked_count(self) -> int:
-        """Steps waiting for the disk."""
-        return len(self._parked)
-
     def fail_storage(self, reason: str) -> list[Any]:
         """No entry will become durable any more; returns the arguments of steps given up."""
         self.storage_failed = reason
-        given_up = [argument for _, _, argument in self._parked]
-        self._parked.clear()
+        given_up = [argument for _, _, argument in self.parked]
+        self.parked.clear()
         return given_up
 
     # --- the world ---------------------------------------------------------------------------

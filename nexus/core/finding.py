@@ -42,7 +42,6 @@ def local_shard(
     """The shard of a unit if this node may act on it now; else the call waits or goes on."""
     shard = pool.shard_at(index)
     owner = shard.owner
-    clocks = node.ctx.clocks
     if owner is None:
         target = shard.known_owner
         if target is None or target == node.ctx.me:
@@ -55,6 +54,7 @@ def local_shard(
             call.unit = (pool.pool_no, index)
             node.forward(target, call)
         return None
+    clocks = node.ctx.clocks
     if changing:
         ok = holding.r7_may_change(owner, clocks.fast)
     else:
@@ -76,7 +76,7 @@ def find_row(node: Services, subscriber: str, pool_id: str | None) -> tuple[Pool
     if pool_id is not None:
         pool = node.book.require(pool_id)
         row = pool.subs.get(subscriber)
-        if row is not None and (row.ends == 0 or row.ends > told):
+        if row is not None and ((ends := row.ends) == 0 or ends > told):
             return pool, row
         raise NexusError("allocation_not_found", f"allocation not found: {subscriber}")
     best: tuple[tuple[int, int, int], PoolState, Row] | None = None

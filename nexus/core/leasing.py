@@ -9,7 +9,7 @@ from __future__ import annotations
 from nexus.core.book import PoolBook
 from nexus.core.context import Context
 from nexus.core.history import History
-from nexus.core.telling import ALLOCATE, RELEASE, RENEW, Pending, Telling
+from nexus.core.telling import RELEASE, Pending, Telling, announce_end
 from nexus.core.timers import NEVER
 from nexus.model.time import NS_PER_S
 from nexus.ownership import holding, records, register
@@ -17,10 +17,11 @@ from nexus.ownership.pool_state import PoolState
 from nexus.ownership.shard import (
     FLAG_REDATE,
     HELD,
+    SHARED_INTS,
+    SHARED_MAX,
     OwnerShard,
     Row,
     Shard,
-    shared_int,
     shared_ttl,
 )
 
@@ -47,8 +48,9 @@ class Leasing:
 
     def _record(self, pool: PoolState, shard: Shard, owner: OwnerShard, row: Row) -> None:
         """The row's new state is the next record of the epoch."""
-        self.ctx.persist_row(pool.pool_no, row)
-        if self.ctx.alone:
+        ctx = self.ctx
+        ctx.persist_row(pool.pool_no, row)
+        if ctx.alone:
             return
         owner.tail[row.seq] = row.index
         if len(owner.tail) > TAIL_SLACK + 2 * (shard.held + shard.cooling):
@@ -94,10 +96,10 @@ class Leasing:
         clocks = ctx.clocks
         owner = shard.owner
         assert owner is not None
-        old_claim = pool.claims.get(subscriber)
-        if old_claim is not None and old_claim.index != index:
-            self._drop_claim(pool, old_claim)
-        owner.seq += 1
+        if subscriber in pool.claims:
+            self._drop_claim(pool, pool.claims[subscriber], index)
+        owner.seq = seq = owner.seq + 1
+        epoch = owner.grant.epoch.counter
         if ttl_s:
             duration = ttl_s * NS_PER_S
             blocked = clocks.slow + duration
@@ -108,12 +110,14 @@ class Leasing:
                 self.next_due_ns = due
         else:
             ends = blocked = 0
-        wall_us = ctx.hybrid.tick(clocks.now.wall_ns // 1000)
+        wall_us = clocks.wall_us
+        if wall_us != ctx.hybrid.last:
+            wall_us = ctx.hybrid.tick(wall_us)
         row = Row(
             index,
             subscriber,
-            owner.grant.epoch.counter,
-            shared_int(owner.seq),
+            epoch,
+            SHARED_INTS[seq] if seq < SHARED_MAX else seq,
             HELD,
             kind,
             shared_ttl(ttl_s),
@@ -126,9 +130,7 @@ class Leasing:
         )
         pool.open(shard, row)
         self._record(pool, shard, owner, row)
-        self.history.opened(
-            pool.pool_no, index, subscriber, wall_us, owner.grant.epoch.counter, cause_id
-        )
+        self.history.opened(pool.pool_no, index, subscriber, wall_us, epoch, cause_id)
         return row
 
     def extend(self, pool: PoolState, shard: Shard, row: Row, ttl_s: int) -> None:
@@ -142,7 +144,7 @@ class Leasing:
         owner.seq += 1
         row.epoch = owner.grant.epoch.counter
         row.ttl_s = shared_ttl(ttl_s)
-        row.renewed_us = clocks.now.wall_us
+        row.renewed_us = clocks.wall_us
         shorter = ends < row.ends
         pool.change(shard, row, owner.seq, ends, blocked)
         if shorter:
@@ -184,12 +186,15 @@ class Leasing:
             reuse_at = records.r10_reuse_at(
                 row, clocks.slow, ctx.config.drift_ppm, ctx.config.ack_limit_ns, pool.cooldown_ns
             )
-        owner.seq += 1
-        pool.close(shard, row, owner.grant.epoch.counter, owner.seq, reuse_at)
+        owner.seq = seq = owner.seq + 1
+        pool.close(shard, row, owner.grant.epoch.counter, seq, reuse_at)
         self._record(pool, shard, owner, row)
-        self.next_due_ns = min(self.next_due_ns, clocks.mono_at(slow=reuse_at))
-        wall_us = clocks.now.wall_us
-        self.history.closed(pool.pool_no, row.index, row.subscriber, wall_us, reason, cause_id)
+        due = clocks.now.mono_ns + reuse_at - clocks.slow
+        if due < self.next_due_ns:
+            self.next_due_ns = due
+        self.history.closed(
+            pool.pool_no, row.index, row.subscriber, clocks.wall_us, reason, cause_id
+        )
 
     def undo(self, pending: Pending) -> None:
         """No quorum confirmed a new record: close it again, nobody was told of it."""
@@ -206,8 +211,10 @@ class Leasing:
                 pending.pool, pending.shard, row, "unconfirmed", pending.cause_id, quick=True
             )
 
-    def _drop_claim(self, pool: PoolState, claim: Row) -> None:
+    def _drop_claim(self, pool: PoolState, claim: Row, index: int) -> None:
         """A subscriber has one claim: the older one goes when it gets another resource."""
+        if claim.index == index:
+            return
         shard = pool.shard_at(claim.index)
         owner = shard.owner
         if owner is None or not holding.r7_may_change(owner, self.ctx.clocks.fast):
@@ -270,7 +277,7 @@ class Leasing:
                 self._late(pool, shard, row)
                 continue
             self.close(pool, shard, row, "expired", "expiry", quick=False)
-            self._announce_end(pool, row, "ALLOCATION_EXPIRED", "nexus", "expiry")
+            self.ctx.when_durable(self._announce_expired, (pool, row.subscriber, row.index))
             self.note_durable(shard, owner, row.seq)
         return len(rows)
 
@@ -305,41 +312,15 @@ class Leasing:
             pool.cooled(shard, row)
         return len(rows)
 
-    def _announce_end(
-        self, pool: PoolState, row: Row, action: str, actor: str, cause_id: str
-    ) -> None:
-        self.ctx.when_durable(
-            self._announce, (pool, row.subscriber, row.index, action, actor, cause_id)
-        )
-
-    def _announce(self, argument: tuple[PoolState, str, int, str, str, str]) -> None:
-        pool, subscriber, index, action, actor, cause_id = argument
-        key = f"allocations/{pool.spec.id}/{subscriber}"
-        self.ctx.watch("delete", key)
-        self.ctx.audit(action, actor, cause_id, key, resource=pool.geometry.format(index))
+    def _announce_expired(self, argument: tuple[PoolState, str, int]) -> None:
+        pool, subscriber, index = argument
+        announce_end(self.ctx, pool, subscriber, index, "ALLOCATION_EXPIRED", "nexus", "expiry")
 
     # --- answers -----------------------------------------------------------------------------
-
-    def tell(
-        self,
-        verb: str,
-        reply_to: int,
-        pool: PoolState,
-        shard: Shard,
-        row: Row,
-        cause_id: str,
-        actor: str,
-    ) -> Pending:
-        """An answer about a row; the caller sets what else it needs and starts it."""
-        return Pending(verb, reply_to, pool, shard, row, cause_id, actor)
 
     def release(
         self, reply_to: int, pool: PoolState, shard: Shard, row: Row, cause_id: str, actor: str
     ) -> Pending:
-        """End an allocation by its holder's wish."""
+        """End an allocation by its holder's wish; the caller starts the answer."""
         self.close(pool, shard, row, "released", cause_id, quick=True)
-        self._announce_end(pool, row, "ALLOCATION_DELETED", actor, cause_id)
-        return self.tell(RELEASE, reply_to, pool, shard, row, cause_id, actor)
-
-
-__all__ = ["ALLOCATE", "RELEASE", "RENEW", "Leasing"]
+        return Pending(RELEASE, reply_to, pool, shard, row, row.epoch, row.seq, cause_id, actor)

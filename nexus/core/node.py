@@ -371,7 +371,7 @@ class NexusNode:
         try:
             if run is None:
                 raise NexusError("internal_error", f"unknown request {type(call.request).__name__}")
-            if self.ctx.parked_count > PARKED_MAX:
+            if len(self.ctx.parked) > PARKED_MAX:
                 raise NexusError("rate_limited", "the disk is too slow", retry_after_s=1)
             run(self, call.request, call)
         except NexusError as refusal:

@@ -45,7 +45,7 @@ def allocation_view(
     """
     geometry = pool.geometry
     clocks = ctx.clocks
-    wall_us = clocks.now.wall_ns // NS_PER_US
+    wall_us = clocks.wall_us
     if told_until is not None:
         until_us: int | None = wall_us + (told_until - clocks.told) // NS_PER_US
     elif row.ends == 0:

@@ -9,72 +9,47 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from nexus.core.context import Context
-from nexus.core.effects import Audit, Watch
+from nexus.core.effects import Audit, Reply, Watch
 from nexus.core.history import History
 from nexus.core.shaping import allocation_view
 from nexus.errors import NexusError
-from nexus.model.time import NS_PER_US
 from nexus.model.views import AllocationView, Done
 from nexus.ownership import configuration, holding, register
 from nexus.ownership.pool_state import PoolState
 from nexus.ownership.shard import HELD, OwnerShard, Row, Shard
 
 ALLOCATE, RENEW, GET, RELEASE = "allocate", "renew", "get", "release"
+DONE = Done()
 
 
-class Pending:
-    """One answer on its way; ``seq`` is the record it rests on."""
+class Pending(msgspec.Struct, eq=False, gc=False):
+    """One answer on its way; ``epoch`` and ``seq`` are of the record that it rests on.
 
-    __slots__ = (
-        "actor",
-        "begun_round",
-        "cause_id",
-        "collector",
-        "created",
-        "due_ns",
-        "epoch",
-        "origin",
-        "place",
-        "pool",
-        "provisional",
-        "reply_to",
-        "row",
-        "seq",
-        "shard",
-        "verb",
-        "warnings",
-    )
+    Nothing that it refers to refers to it, so that it needs no garbage collection.
+    """
 
-    def __init__(
-        self,
-        verb: str,
-        reply_to: int,
-        pool: PoolState,
-        shard: Shard,
-        row: Row,
-        cause_id: str,
-        actor: str,
-    ) -> None:
-        self.verb = verb
-        self.reply_to = reply_to
-        self.pool = pool
-        self.shard = shard
-        self.row = row
-        self.epoch = row.epoch
-        self.seq = row.seq
-        self.cause_id = cause_id
-        self.actor = actor
-        self.created = False
-        self.provisional = False
-        self.warnings: tuple[str, ...] = ()
-        self.begun_round = 0
-        self.due_ns = 0
-        self.origin: Any = None
-        """Of a call that another member passed on: whom to answer."""
-        self.collector: Any = None
-        """A batch that gathers its answers; ``place`` is the item's position."""
-        self.place = 0
+    verb: str
+    reply_to: int
+    pool: PoolState
+    shard: Shard
+    row: Row
+    epoch: int
+    seq: int
+    cause_id: str
+    actor: str
+    created: bool = False
+    warnings: tuple[str, ...] = ()
+    provisional: bool = False
+    origin: Any = None
+    """Of a call that another member passed on: whom to answer."""
+    collector: Any = None
+    """A batch that gathers its answers; ``place`` is the item's position."""
+    place: int = 0
+    begun_round: int = 0
+    due_ns: int = 0
 
 
 class Telling:
@@ -101,8 +76,20 @@ class Telling:
     def on_durable(self, pending: Pending) -> None:
         """The record is on disk: ask for the hold again, then for the round."""
         ctx = self.ctx
-        owner = pending.shard.owner
-        if owner is None or owner.grant.epoch.counter != pending.epoch:
+        shard = pending.shard
+        owner = shard.owner
+        if pending.verb == RELEASE:
+            row = pending.row
+            announce_end(
+                ctx,
+                pending.pool,
+                row.subscriber,
+                row.index,
+                "ALLOCATION_DELETED",
+                pending.actor,
+                pending.cause_id,
+            )
+        if owner is None or (epoch := owner.grant.epoch).counter != pending.epoch:
             self._refuse(pending, "owner_unreachable", "the shard moved while this was written")
             return
         if pending.seq > owner.durable_seq:
@@ -111,12 +98,13 @@ class Telling:
             self._refuse(pending, "owner_unreachable", "the shard's hold ran out meanwhile")
             return
         if ctx.lone:
-            voter = pending.shard.voter
-            if not register.r8a_may_hold(voter, owner.grant.epoch):
+            voter = shard.voter
+            if not register.r8a_may_hold(voter, epoch):
                 self._refuse(pending, "owner_unreachable", "the shard was granted anew")
                 return
-            if owner.durable_seq > owner.commit_seq:
-                owner.commit_seq = voter.acked_seq = voter.commit_seq = owner.durable_seq
+            seq = owner.durable_seq
+            if seq > owner.commit_seq:
+                owner.commit_seq = voter.acked_seq = voter.commit_seq = seq
             self._finish(pending, owner)
             return
         self._await_round(pending, owner)
@@ -227,7 +215,7 @@ class Telling:
         pool = pending.pool
         row = pending.row
         if verb == RELEASE:
-            self._deliver(pending, Done(pending.warnings))
+            self._deliver(pending, Done(pending.warnings) if pending.warnings else DONE)
             return
         if row.seq != pending.seq and row.length == HELD:
             # Renewed meanwhile: what is told now rests on the newer record.
@@ -255,7 +243,7 @@ class Telling:
     def _announce(self, pending: Pending, row: Row, view: AllocationView) -> None:
         """Watchers and the audit log hear of what was told for the first time."""
         effects = self.ctx.effects
-        wall_us = self.ctx.clocks.now.wall_ns // NS_PER_US
+        wall_us = self.ctx.clocks.wall_us
         target = f"allocations/{pending.pool.spec.id}/{row.subscriber}"
         effects.append(Watch("put", "allocations", target, wall_us, view))
         effects.append(
@@ -304,4 +292,21 @@ class Telling:
         elif pending.origin is not None:
             self.pass_back(pending.origin, result)
         else:
-            self.ctx.reply(pending.reply_to, result)
+            self.ctx.effects.append(Reply(pending.reply_to, result))
+
+
+def announce_end(
+    ctx: Context,
+    pool: PoolState,
+    subscriber: str,
+    index: int,
+    action: str,
+    actor: str,
+    cause_id: str,
+) -> None:
+    """Watchers and the audit log hear of an end that is on disk."""
+    wall_us = ctx.clocks.wall_us
+    target = f"allocations/{pool.spec.id}/{subscriber}"
+    detail = {"resource": pool.geometry.format(index)}
+    ctx.effects.append(Watch("delete", "allocations", target, wall_us))
+    ctx.effects.append(Audit(wall_us, action, actor, cause_id, target, detail))

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import msgspec
 
-from nexus.model.time import NS_PER_S, Instant
+from nexus.model.time import NS_PER_S, NS_PER_US, Instant
 
 ANCHOR_NS = NS_PER_S
 """Readings are compared with an anchor at most this old."""
@@ -94,6 +94,7 @@ class NodeClocks:
         "now",
         "slow",
         "told",
+        "wall_us",
     )
 
     def __init__(self, now: Instant, *, slow: int = 0, told: int = 0) -> None:
@@ -102,6 +103,8 @@ class NodeClocks:
         self.slow = slow
         self.told = told
         """The timeline of the ends of leases."""
+        self.wall_us = now.wall_us
+        """The wall clock of this event, for stamps that people read: one number for all of them."""
         self._told_ahead = told - slow
         self._anchor = now
         self._anchor_fast = slow
@@ -123,6 +126,7 @@ class NodeClocks:
             self.slow = slow
             self.told = slow + self._told_ahead
         self.now = now
+        self.wall_us = now.wall_ns // NS_PER_US
         if boot > ANCHOR_NS or not -STEP_NS < wall - boot < STEP_NS or boot - mono > STEP_NS:
             self._move_anchor(now, boot)
 

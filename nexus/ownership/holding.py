@@ -20,6 +20,7 @@ from nexus.ownership.shard import (
 
 FOREVER = 1 << 61
 """A hold without end (pinned pools), about 73 years on any timeline."""
+_CHANGING = (SERVING, DRAINING)
 WARN_FRACTION = 10
 """Within the last 1/10 of H nothing new is allocated: what could be promised is too short."""
 
@@ -74,7 +75,7 @@ def r7_may_allocate(owner: OwnerShard, fast: int, slow: int) -> bool:
 
 def r7_may_change(owner: OwnerShard, fast: int) -> bool:
     """Renew, release, expire: the shard is held and served, draining included."""
-    return owner.state in (SERVING, DRAINING) and fast < owner.hold_until
+    return owner.state in _CHANGING and fast < owner.hold_until
 
 
 def r8_tell_limit(fast: int, mclt_ns: int, hold_until: int) -> int:

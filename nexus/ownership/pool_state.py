@@ -46,6 +46,8 @@ class PoolState:
     """One generation of a pool.  Units are indexes 0..size-1; shards are contiguous."""
 
     __slots__ = (
+        "_shard_count",
+        "_size",
         "available",
         "claims",
         "cooldown_ns",
@@ -71,6 +73,8 @@ class PoolState:
         self.generation = generation
         self.spec = spec
         self.geometry = geometry
+        self._size = geometry.size
+        self._shard_count = geometry.shard_count
         self.created_us = created_us
         self.retired_us: int | None = None
         """When the pool was deleted; its rows stay until nothing told of them can be in use."""
@@ -95,8 +99,8 @@ class PoolState:
     # --- looking -----------------------------------------------------------------------------
 
     def shard_at(self, index: int) -> Shard:
-        """The shard of a unit."""
-        return self.shards[self.geometry.shard_of(index)]
+        """The shard of a unit (`Geometry.shard_of` without the way there: every call asks this)."""
+        return self.shards[((index + 1) * self._shard_count - 1) // self._size]
 
     def row_at(self, index: int) -> Row | None:
         """The newest element of a unit, None if it is not remembered."""
@@ -124,10 +128,13 @@ class PoolState:
         mask = self.available
         if not mask:
             return -1
-        hint = xxh3_64_intdigest(subscriber.encode()) % self.geometry.size
-        first = self.geometry.shard_of(hint)
+        size = self._size
+        hint = xxh3_64_intdigest(subscriber.encode()) % size
+        first = ((hint + 1) * self._shard_count - 1) // size
         above = mask >> first
-        if above:
+        if above & 1:
+            number = first
+        elif above:
             number = first + (above & -above).bit_length() - 1
         else:
             number = (mask & -mask).bit_length() - 1
@@ -175,7 +182,7 @@ class PoolState:
 
     def open(self, shard: Shard, row: Row) -> None:
         """A free unit (or the subscriber's own claim) becomes held by ``row``."""
-        old = shard.rows.get(row.index)
+        old = shard.rows.put(row)
         if old is not None:
             self._detach(shard, old)
             old.flags |= FLAG_GONE
@@ -184,7 +191,6 @@ class PoolState:
             free.take(row.index)
             if not free.free_count:
                 self.available &= ~(1 << shard.index)
-        shard.rows.put(row)
         self._attach(shard, row)
 
     def change(self, shard: Shard, row: Row, seq: int, ends: int, blocked: int) -> None:
@@ -295,7 +301,11 @@ class PoolState:
             shard.digest ^= row.fingerprint()
         if row.length == HELD:
             shard.held -= 1
-            self._detach_subscriber(row)
+            subscriber = row.subscriber
+            if subscriber in self.doubles:
+                self._detach_double(row)
+            elif self.subs.get(subscriber) is row:
+                del self.subs[subscriber]
             return
         if row.flags & FLAG_CLAIM and self.claims.get(row.subscriber) is row:
             del self.claims[row.subscriber]
@@ -312,12 +322,8 @@ class PoolState:
         younger.flags |= FLAG_RETIRED
         self.doubles.setdefault(row.subscriber, []).append(younger)
 
-    def _detach_subscriber(self, row: Row) -> None:
-        others = self.doubles.get(row.subscriber)
-        if others is None:
-            if self.subs.get(row.subscriber) is row:
-                del self.subs[row.subscriber]
-            return
+    def _detach_double(self, row: Row) -> None:
+        others = self.doubles[row.subscriber]
         if self.subs.get(row.subscriber) is row:
             self.subs[row.subscriber] = others.pop(0)
         else:

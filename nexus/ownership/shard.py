@@ -134,21 +134,29 @@ class RowTable:
             return dense[index - self._start]
         return self._sparse.get(index)
 
-    def put(self, row: Row) -> None:
-        """Set the row of its unit."""
+    def put(self, row: Row) -> Row | None:
+        """Set the row of its unit; returns the one that it had, None if it had none."""
+        index = row.index
         dense = self._dense
         if dense is not None:
-            dense[row.index - self._start] = row
-            return
+            place = index - self._start
+            old = dense[place]
+            dense[place] = row
+            return old
         sparse = self._sparse
-        sparse[row.index] = row
+        old = sparse.get(index)
+        sparse[index] = row
         if len(sparse) > self._dense_from:
-            start = self._start
-            dense = [None] * (self._stop - start)
-            for index, known in sparse.items():
-                dense[index - start] = known
-            self._dense = dense
-            self._sparse = {}
+            self._grow_dense()
+        return old
+
+    def _grow_dense(self) -> None:
+        start = self._start
+        dense: list[Row | None] = [None] * (self._stop - start)
+        for index, known in self._sparse.items():
+            dense[index - start] = known
+        self._dense = dense
+        self._sparse = {}
 
     def put_new(self, row: Row) -> bool:
         """Set the row of a unit that has none; False if it has one."""

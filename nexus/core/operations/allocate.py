@@ -58,12 +58,8 @@ class AllocateBatch(msgspec.Struct, frozen=True):
     items: tuple[Allocate | Exception, ...]
 
 
-class _Terms(msgspec.Struct, frozen=True, gc=False):
-    """What a request comes to under its pool's rules."""
-
-    kind: int
-    ttl_s: int
-    warnings: tuple[str, ...]
+_Terms = tuple[int, int, tuple[str, ...]]
+"""(kind, ttl_s, warnings): what a request comes to under its pool's rules."""
 
 
 def _terms(pool: PoolState, request: Allocate) -> _Terms:
@@ -72,6 +68,8 @@ def _terms(pool: PoolState, request: Allocate) -> _Terms:
     if ttl_s < 0:
         raise validation("ttl", f"must be positive, got {ttl_s}")
     if request.alloc_type is None:
+        if 0 < ttl_s <= pool.spec.max_ttl:
+            return SESSION, ttl_s, ()
         kind = SESSION if ttl_s else PERMANENT
     else:
         known = KIND_OF.get(request.alloc_type)
@@ -82,22 +80,24 @@ def _terms(pool: PoolState, request: Allocate) -> _Terms:
     if kind == PERMANENT:
         if ttl_s:
             raise validation("ttl", "a permanent allocation has no ttl")
-        return _Terms(kind, 0, ())
+        return kind, 0, ()
     spec = pool.spec
     wanted = ttl_s or spec.default_ttl
     if wanted > spec.max_ttl:
-        return _Terms(kind, spec.max_ttl, (f"ttl {wanted} was cut to max_ttl {spec.max_ttl}",))
-    return _Terms(kind, wanted, ())
+        return kind, spec.max_ttl, (f"ttl {wanted} was cut to max_ttl {spec.max_ttl}",)
+    return kind, wanted, ()
 
 
 def run(node: Services, request: Allocate, call: Call) -> None:
     """Find the owner, pick or repeat, and tell."""
-    refuse_writes(node)
+    ctx = node.ctx
+    if ctx.storage_failed is not None:
+        refuse_writes(node)
     pool = node.book.require(request.pool_id)
-    terms = _terms(pool, request)
+    kind, ttl_s, warnings = _terms(pool, request)
     subscriber = request.subscriber_id
     row = pool.subs.get(subscriber)
-    if row is not None and row.ends and row.ends <= node.ctx.clocks.told:
+    if row is not None and row.ends and row.ends <= ctx.clocks.told:
         node.leasing.next_due_ns = 0  # the alarm may be a moment late
         node.leasing.run_due()
         row = pool.subs.get(subscriber)
@@ -108,7 +108,7 @@ def run(node: Services, request: Allocate, call: Call) -> None:
         return
     if pool.frozen:
         raise NexusError("pool_not_found", f"pool {request.pool_id} is being deleted")
-    if not node.ctx.alone and routed_away(node, pool, subscriber, call):
+    if not ctx.alone and routed_away(node, pool, subscriber, call):
         return
     index = _choose(node, pool, request, call)
     if index < 0:
@@ -116,21 +116,36 @@ def run(node: Services, request: Allocate, call: Call) -> None:
     shard = local_shard(node, pool, index, call)
     if shard is None:
         return
+    cause_id = call.cause_id
     row = node.leasing.open(
         pool,
         shard,
         index,
         subscriber,
-        terms.kind,
-        terms.ttl_s,
+        kind,
+        ttl_s,
         request.node_id,
         request.backup_node_id,
-        call.cause_id,
+        cause_id,
     )
-    pending = Pending(ALLOCATE, call.reply_to, pool, shard, row, call.cause_id, call.actor)
-    pending.created = True
-    pending.warnings = terms.warnings
-    _start(node, pending, request, call)
+    pending = Pending(
+        ALLOCATE,
+        call.reply_to,
+        pool,
+        shard,
+        row,
+        row.epoch,
+        row.seq,
+        cause_id,
+        call.actor,
+        True,
+        warnings,
+        request.provisional,
+        call.origin,
+        call.collector,
+        call.place,
+    )
+    ctx.when_durable(node.telling.on_durable, pending)
 
 
 def _start(node: Services, pending: Pending, request: Allocate, call: Call) -> None:
@@ -181,7 +196,9 @@ def tell_row(node: Services, pool: PoolState, row: Row, verb: str, call: Call) -
         row.flags &= ~FLAG_DOUBTFUL
     if row.flags & FLAG_REDATE:
         node.leasing.redate(pool, shard, row)
-    pending = Pending(verb, call.reply_to, pool, shard, row, call.cause_id, call.actor)
+    pending = Pending(
+        verb, call.reply_to, pool, shard, row, row.epoch, row.seq, call.cause_id, call.actor
+    )
     pending.origin = call.origin
     return pending
 
@@ -190,12 +207,13 @@ def _choose(node: Services, pool: PoolState, request: Allocate, call: Call) -> i
     """The unit to give, -1 if the call now waits or goes elsewhere."""
     if request.resource is not None:
         return _explicit(node, pool, request)
-    claim = pool.claims.get(request.subscriber_id)
+    subscriber = request.subscriber_id
+    claim = pool.claims.get(subscriber)
     if claim is not None and claim.length == CLOSED:
         shard = pool.shard_at(claim.index)
         if shard.owner is not None:
             return claim.index
-    index = pool.pick(request.subscriber_id)
+    index = pool.pick(subscriber)
     if index < 0:
         index = pool.pick_claimed(request.subscriber_id)
     if index < 0:

@@ -19,7 +19,8 @@ class Release(msgspec.Struct, frozen=True, gc=False):
 
 def run(node: Services, request: Release, call: Call) -> None:
     """Close the record; the answer waits for a quorum that holds the closing (R8 d)."""
-    refuse_writes(node)
+    if node.ctx.storage_failed is not None:
+        refuse_writes(node)
     pool, row = find_row(node, request.subscriber_id, request.pool_id)
     shard = local_shard(node, pool, row.index, call, changing=True)
     if shard is None:
@@ -29,4 +30,4 @@ def run(node: Services, request: Release, call: Call) -> None:
         return
     pending = node.leasing.release(call.reply_to, pool, shard, row, call.cause_id, call.actor)
     pending.origin = call.origin
-    node.telling.start(pending)
+    node.ctx.when_durable(node.telling.on_durable, pending)
