@@ -7,7 +7,6 @@ the log describes, whatever they repeat.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from nexus.core.catalog import Catalog
@@ -15,6 +14,7 @@ from nexus.core.entries import (
     CatalogWritten,
     ClockRead,
     ConfigWritten,
+    HoldsWritten,
     OwnerWritten,
     ReplicaWritten,
     RowsWritten,
@@ -23,26 +23,19 @@ from nexus.core.entries import (
     VoterWritten,
 )
 from nexus.core.members import Member
+from nexus.core.row_load import load_rows
 from nexus.ownership import records, register
 from nexus.ownership.clocks import ClockMark
 from nexus.ownership.configuration import Configuration
 from nexus.ownership.pool_state import PoolState
 from nexus.ownership.shard import (
     BASING,
-    CLOSED,
     DRAINING,
-    FLAG_FREE,
-    FLAG_GONE,
-    HELD,
     READING,
     RENEWING,
     SEALED,
-    SHARED_INTS,
-    SHARED_MAX,
     OwnerShard,
-    Row,
     Shard,
-    shared_ttl,
 )
 from nexus.ownership.values import ZERO, Ballot, Session
 
@@ -86,13 +79,15 @@ class Restorer:
         self.values: dict[int, Any] = {}
         self.configuration: ConfigWritten | None = None
         self.owners: dict[tuple[int, int], OwnerWritten] = {}
+        self.holds: HoldsWritten | None = None
 
     def take(self, entry: Any) -> None:
         """Apply one entry."""
         if isinstance(entry, RowsWritten):
             pool = self.book.by_no.get(entry.pool_no)
             if pool is not None:
-                restore_rows(pool, entry.rows)
+                pool.begin(self.catalog.ctx.clocks)
+                load_rows(pool, entry.rows)
         elif isinstance(entry, VoterWritten):
             self._voter(entry)
         elif isinstance(entry, OwnerWritten):
@@ -105,6 +100,10 @@ class Restorer:
             self._catalog(entry)
         elif isinstance(entry, ConfigWritten):
             self._config(entry)
+        elif isinstance(entry, HoldsWritten) and (
+            self.holds is None or entry.mark.slow >= self.holds.mark.slow
+        ):
+            self.holds = entry
 
     def _voter(self, entry: VoterWritten) -> None:
         shard = self.book.shard((entry.pool_no, entry.shard))
@@ -235,57 +234,4 @@ def drop_below(pool: PoolState, shard: Shard, floor: int) -> None:
             pool.forget(shard, row)
 
 
-def restore_rows(pool: PoolState, rows: Iterable[Row]) -> None:
-    """Put rows into their tables where they are newer; the hot loop of a restart.
-
-    An open row of a unit and a subscriber that have none yet goes straight in; anything else
-    takes the general way.
-    """
-    shard_of = pool.geometry.shard_of
-    subs = pool.subs
-    shared = SHARED_INTS
-    timed: list[Row] = []
-    shard = pool.shards[0]
-    start, stop, table = shard.start, shard.stop, shard.rows
-    for row in rows:
-        index = row.index
-        if not start <= index < stop:
-            shard = pool.shards[shard_of(index)]
-            start, stop, table = shard.start, shard.stop, shard.rows
-        seq = row.seq
-        if seq > shard.top_seq:
-            shard.top_seq = seq
-        if row.flags or row.length != HELD or subs.setdefault(row.subscriber, row) is not row:
-            _restore_row(pool, shard, row)
-            continue
-        if not table.put_new(row):
-            del subs[row.subscriber]
-            _restore_row(pool, shard, row)
-            continue
-        if seq < SHARED_MAX:
-            row.seq = shared[seq]
-        ttl_s = row.ttl_s
-        row.ttl_s = shared[ttl_s] if ttl_s < SHARED_MAX else shared_ttl(ttl_s)
-        ends = row.ends
-        if ends:
-            if row.blocked == ends:
-                row.blocked = ends
-            timed.append(row)
-        shard.held += 1
-    pool.held_queue.add_all(timed)
-
-
-def _restore_row(pool: PoolState, shard: Shard, row: Row) -> None:
-    old = shard.rows.get(row.index)
-    if old is not None:
-        if (row.epoch, row.seq, row.length) <= (old.epoch, old.seq, old.length):
-            return
-        pool.forget(shard, old)
-        row.blocked = max(row.blocked, old.blocked)
-    if row.flags:
-        row.flags &= ~(FLAG_FREE | FLAG_GONE) if row.length == CLOSED else ~FLAG_GONE
-    shard.rows.put(row)
-    pool._attach(shard, row)
-
-
-__all__ = ["HELD", "ZERO", "Configuration", "Member", "Remembered", "Restorer"]
+__all__ = ["ZERO", "Configuration", "Member", "Remembered", "Restorer"]

@@ -2,18 +2,19 @@
 
 One engine serves every resource type: it knows unit indexes and nothing else.  Every unit of a
 shard is in exactly one state, and the counters say so at any moment (invariant 5).  Only an owner
-picks units; replicas merge rows.  Both ways end in `_attach` and `_detach`.
+picks units; replicas merge rows.  Both ways end in `attach` and `_detach`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from xxhash import xxh3_64_intdigest
 
 from nexus.model.pool import PoolSpec
 from nexus.model.time import NS_PER_S
 from nexus.ownership import records
+from nexus.ownership.clocks import NodeClocks
 from nexus.ownership.shard import (
     CLOSED,
     FLAG_CLAIM,
@@ -167,10 +168,9 @@ class PoolState:
         """Make the maps of free units from the rows: done once, when serving begins."""
         free = FreeMap(shard.start, shard.stop, reserved=self.geometry.reserved)
         claimed = FreeMap(shard.start, shard.stop, full=True)
-        for row in shard.rows:
-            free.take(row.index)
-            if row.flags & FLAG_FREE:
-                claimed.give(row.index)
+        rows = list(shard.rows)
+        free.take_all([row.index for row in rows])
+        claimed.give_all([row.index for row in rows if row.flags & FLAG_FREE])
         shard.free = free
         shard.claimed = claimed
 
@@ -191,7 +191,7 @@ class PoolState:
             free.take(row.index)
             if not free.free_count:
                 self.available &= ~(1 << shard.index)
-        self._attach(shard, row)
+        self.attach(shard, row)
 
     def change(self, shard: Shard, row: Row, seq: int, ends: int, blocked: int) -> None:
         """A new record of an open row: another end, same holder."""
@@ -216,7 +216,7 @@ class PoolState:
         row.flags &= ~(FLAG_FREE | FLAG_RETIRED)
         if row.kind == STICKY:
             row.flags |= FLAG_CLAIM
-        self._attach(shard, row)
+        self.attach(shard, row)
 
     def cooled(self, shard: Shard, row: Row) -> None:
         """A closed row blocks its unit no longer; a claim stays, anything else is forgotten."""
@@ -225,7 +225,7 @@ class PoolState:
             row.flags |= FLAG_FREE
             if shard.claimed is not None:
                 shard.claimed.give(row.index)
-            self._attach(shard, row)
+            self.attach(shard, row)
             return
         row.flags |= FLAG_GONE
         shard.rows.forget(row.index)
@@ -238,7 +238,7 @@ class PoolState:
         row.epoch = epoch
         row.seq = seq
         row.flags &= ~(FLAG_CLAIM | FLAG_FREE)
-        self._attach(shard, row)
+        self.attach(shard, row)
         if was_free:
             self.cooled(shard, row)
 
@@ -252,7 +252,7 @@ class PoolState:
         shard.rows.put(row)
         if shard.free is not None:
             shard.free.take(row.index)
-        self._attach(shard, row)
+        self.attach(shard, row)
 
     def forget(self, shard: Shard, row: Row) -> None:
         """Drop an element that no longer counts (below an epoch floor)."""
@@ -261,14 +261,40 @@ class PoolState:
         shard.rows.forget(row.index)
         self._give_back(shard, row.index)
 
-    def load(self, rows: Iterable[Row]) -> None:
-        """Attach rows of a snapshot in bulk; their units have no row yet."""
-        shard_of = self.geometry.shard_of
-        shards = self.shards
-        for row in rows:
-            shard = shards[shard_of(row.index)]
-            shard.rows.put(row)
-            self._attach(shard, row)
+    def begin(self, clocks: NodeClocks) -> None:
+        """Say what time it is before rows are loaded: from there the queues count distances."""
+        self.held_queue.begin(clocks.told)
+        self.cooling_queue.begin(clocks.slow)
+
+    def load(self, shard: Shard, rows: list[Row], units: list[int]) -> bool:
+        """File rows of a restart in bulk; False, and nothing is done, if a unit has a row already.
+
+        Parameters
+        ----------
+        rows : of one shard, in order of units.
+        units : their units.
+
+        Almost all of them are open and without flags: those go in by a few calls for all together.
+        """
+        if not shard.rows.load(rows, units):
+            return False
+        shard.top_seq = max(shard.top_seq, max([row.seq for row in rows]))
+        plain = [row for row in rows if row.length == HELD and not row.flags]
+        others = [row for row in rows if row.length != HELD or row.flags]
+        shard.held += len(plain)
+        known = list(map(self.subs.setdefault, [row.subscriber for row in plain], plain))
+        if known != plain:
+            for first, row in zip(known, plain, strict=True):
+                if first is not row:
+                    self._attach_double(self.subs[row.subscriber], row)
+        dues = [row.ends for row in plain]
+        if 0 in dues:
+            plain = [row for row in plain if row.ends]
+            dues = [row.ends for row in plain]
+        self.held_queue.add_dated(plain, dues)
+        for row in others:
+            self.attach(shard, row)
+        return True
 
     def _give_back(self, shard: Shard, index: int) -> None:
         free = shard.free
@@ -277,7 +303,8 @@ class PoolState:
             if shard.available:
                 self.available |= 1 << shard.index
 
-    def _attach(self, shard: Shard, row: Row) -> None:
+    def attach(self, shard: Shard, row: Row) -> None:
+        """Count and index a row that was put into its table just now."""
         if shard.digest is not None:
             shard.digest ^= row.fingerprint()
         if row.length == HELD:

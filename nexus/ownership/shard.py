@@ -71,6 +71,16 @@ def shared_ttl(ttl_s: int) -> int:
     return ttl_s
 
 
+_SHARED_TEXTS: dict[str, str] = {}
+
+
+def shared_text(text: str) -> str:
+    """The same text as an object that many rows share: ids of members; a bounded number of them."""
+    if len(_SHARED_TEXTS) < _SHARED_OTHERS_MAX:
+        return _SHARED_TEXTS.setdefault(text, text)
+    return _SHARED_TEXTS.get(text, text)
+
+
 class Row(msgspec.Struct, array_like=True, eq=False, gc=False):
     """One resource's newest element at this node, with what the API shows of it.
 
@@ -171,6 +181,30 @@ class RowTable:
             return False
         if len(self._sparse) > self._dense_from:
             self.put(row)
+        return True
+
+    def load(self, rows: list[Row], units: list[int]) -> bool:
+        """Set the rows of units that have none, in order; False, and nothing, if one has."""
+        start = self._start
+        sparse = self._sparse
+        dense = self._dense
+        if dense is None:
+            if not sparse.keys().isdisjoint(units):
+                return False
+            if len(sparse) + len(units) <= self._dense_from:
+                sparse.update(zip(units, rows, strict=True))
+                return True
+            dense = [None] * (self._stop - start)
+            for unit, known in sparse.items():
+                dense[unit - start] = known
+            self._dense = dense
+            self._sparse = {}
+        else:
+            span = dense[units[0] - start : units[-1] + 1 - start]
+            if span.count(None) < len(span):
+                return False
+        for unit, row in zip(units, rows, strict=True):
+            dense[unit - start] = row
         return True
 
     def forget(self, index: int) -> None:

@@ -283,8 +283,7 @@ class Daemon:
             )
         finally:
             gc.enable()
-        # What was restored lives on; no collection needs to look at it again.
-        gc.collect()
+        # What was restored lives on; no collection needs to look at it, not even a first one.
         gc.freeze()
         gc.set_threshold(YOUNG_OBJECTS_MAX, 20, 100)
         return made

@@ -18,6 +18,8 @@ BACKLOG_BYTES_MAX = 16 << 20
 BACKLOG_PAUSE_S = 0.01
 CHECK_INTERVAL_S = 0.5
 RETRY_S = 60.0
+LOG_SHARE = 4
+"""The log may grow to one part in so many of the last snapshot's size."""
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +30,9 @@ class SnapshotKeeper:
     Parameters
     ----------
     chunks : starts one pass over the node's state, as bytes; each chunk is made when asked for.
-    log_bytes_max : log size at which a snapshot is due, at least half of the last snapshot's size.
+    log_bytes_max : log size at which a snapshot is due, or one part in `LOG_SHARE` of the last
+        snapshot's size where that is more: a restart then reads little beyond the snapshot, and
+        what is written for snapshots stays in proportion to what is written for the log.
     """
 
     def __init__(
@@ -45,7 +49,7 @@ class SnapshotKeeper:
         """Until cancelled: take a snapshot whenever one is due."""
         while True:
             await asyncio.sleep(CHECK_INTERVAL_S)
-            due_bytes = max(self._log_bytes_max, self._last_bytes // 2)
+            due_bytes = max(self._log_bytes_max, self._last_bytes // LOG_SHARE)
             if self._store.failed is None and self._store.log_bytes >= due_bytes:
                 problem = await self.take()
                 if problem is not None:

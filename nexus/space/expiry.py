@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 from typing import Generic, TypeVar
 
@@ -24,6 +24,9 @@ T = TypeVar("T")
 
 POP_LIMIT = 10_000
 """Items that come due in one call at most, so that a mass expiry does not stall the node."""
+
+DEAL_LIMIT = 10_000
+"""Items that one call moves to finer buckets, for the same reason."""
 
 _FAN_SHIFT = 6
 """Each level's buckets are 2^6 times as wide as those of the level below."""
@@ -81,14 +84,34 @@ class ExpiryQueue(Generic[T]):
         else:
             items.append(item)
 
+    def begin(self, now_ns: int) -> None:
+        """Say what time it is before many are filed, so that they go where they belong."""
+        self._base_tick = now_ns // self._bucket_ns
+
     def add_all(self, items: Iterable[T]) -> None:
         """File many, by ``due_of``; those not timed are left out."""
-        due_of, bucket_ns = self._due_of, self._bucket_ns
-        coarse: dict[int, list[T]] = {}
+        timed: list[T] = []
+        dues: list[int] = []
         for item in items:
-            due_ns = due_of(item)
-            if due_ns is None:
-                continue
+            due_ns = self._due_of(item)
+            if due_ns is not None:
+                timed.append(item)
+                dues.append(due_ns)
+        self.add_dated(timed, dues)
+
+    def add_dated(self, items: Sequence[T], dues: Sequence[int]) -> None:
+        """File many; ``dues`` is what ``due_of`` says of each."""
+        if not items:
+            return
+        bucket_ns = self._bucket_ns
+        first, last = min(dues) // bucket_ns, max(dues) // bucket_ns
+        level = self._level(first)
+        shift = level * _FAN_SHIFT
+        if level and first >> shift == last >> shift:
+            self._bucket(first, level).extend(items)
+            return
+        coarse: dict[int, list[T]] = {}
+        for item, due_ns in zip(items, dues, strict=True):
             tick = due_ns // bucket_ns
             bucket = coarse.get(tick >> _FAN_SHIFT)
             if bucket is not None:
@@ -101,9 +124,19 @@ class ExpiryQueue(Generic[T]):
                 self.add(item, due_ns)
 
     def next_due_ns(self) -> int | None:
-        """When the earliest item is due; None if nothing is timed."""
+        """When `pop_due` has something to do; None if nothing is timed.
+
+        The time of the earliest item or, while that may be in a bucket of more than `DEAL_LIMIT`
+        items which is not dealt out yet, the beginning of the bucket.
+        """
+        left = DEAL_LIMIT
         while (key := self._front()) is not None:
-            head = self._heads[key]
+            head = self._heads.get(key)
+            if head is None:
+                if key & _LEVEL_MAX != _LEVEL_MAX and len(self._buckets[key]) > left:
+                    return (key >> _KEY_SHIFT) * self._bucket_ns
+                left -= self._open(key, left)
+                continue
             item, filed_ns = self._buckets[key][head], self._dues[key][head]
             due_ns = self._due_of(item)
             if due_ns is not None and due_ns <= filed_ns:
@@ -118,12 +151,19 @@ class ExpiryQueue(Generic[T]):
     def pop_due(self, now_ns: int, limit: int = POP_LIMIT) -> list[T]:
         """Take out what is due at or before ``now_ns``, in due order, each item once.
 
-        At most ``limit`` items; the rest stays due.
+        At most ``limit`` items; the rest stays due.  Fewer, or none, if `DEAL_LIMIT` items had to
+        be dealt out before the first of them could be told: `next_due_ns` then stays in the past.
         """
-        self._base_tick = now_ns // self._bucket_ns
+        self._base_tick = tick_now = now_ns // self._bucket_ns
+        left = DEAL_LIMIT
         due: list[T] = []
         seen: set[object] = set()
         while len(due) < limit and (key := self._front()) is not None:
+            if key not in self._heads:
+                if left <= 0 or key >> _KEY_SHIFT > tick_now:
+                    break
+                left -= self._open(key, left)
+                continue
             head = self._heads[key]
             filed_ns = self._dues[key][head]
             if filed_ns > now_ns:
@@ -187,30 +227,38 @@ class ExpiryQueue(Generic[T]):
         items.insert(at, item)
 
     def _front(self) -> int | None:
-        """The key of the earliest bucket, sorted and with an item left; None if there is none."""
+        """The key of the earliest bucket that has an item left; None if there is none."""
         order = self._order
         while order:
             key = order[0]
-            head = self._heads.get(key)
-            if head is None:
-                level = _LEVEL_MAX - (key & _LEVEL_MAX)
-                if level:
-                    self._deal_out(key, level)
-                else:
-                    self._sort(key)
-            elif head < len(self._buckets[key]):
+            if self._heads.get(key, 0) < len(self._buckets[key]):
                 return key
-            else:
-                heappop(order)
-                del self._buckets[key], self._dues[key], self._heads[key]
+            heappop(order)
+            del self._buckets[key]
+            if key in self._heads:
+                del self._dues[key], self._heads[key]
         return None
 
-    def _deal_out(self, key: int, level: int) -> None:
-        """Move the items of a coarse bucket one level down; those whose time moved, anywhere."""
-        heappop(self._order)
+    def _open(self, key: int, limit: int) -> int:
+        """Bring a bucket whose time has come closer to being sorted; how many items that moved."""
+        level = _LEVEL_MAX - (key & _LEVEL_MAX)
+        items = self._buckets[key]
+        if not level:
+            self._sort(key)
+            return len(items)
+        if len(items) > limit:
+            moved, items[-limit:] = items[-limit:], []
+        else:
+            heappop(self._order)
+            moved = self._buckets.pop(key)
+        self._deal_out(key, level, moved)
+        return len(moved)
+
+    def _deal_out(self, key: int, level: int, items: list[T]) -> None:
+        """Move items of a coarse bucket one level down; those whose time moved, anywhere."""
         first = key >> _KEY_SHIFT
         beyond = first + (1 << level * _FAN_SHIFT)
-        for item in self._buckets.pop(key):
+        for item in items:
             due_ns = self._due_of(item)
             if due_ns is None:
                 continue

@@ -171,8 +171,14 @@ class FreeMap:
     def take_all(self, indexes: Iterable[int]) -> int:
         """Take many; how many of them were free."""
         before = self.free_count
-        for index in indexes:
-            self.take(index)
+        indexes = list(indexes)
+        bits = self._opened_for(indexes)
+        if bits is None:
+            for index in indexes:
+                self.take(index)
+        else:
+            bits[[index - self._start for index in indexes]] = 1
+            self.free_count = bits.count(0)
         return before - self.free_count
 
     def give_all(self, indexes: Iterable[int]) -> int:
@@ -181,6 +187,21 @@ class FreeMap:
         for index in indexes:
             self.give(index)
         return self.free_count - before
+
+    def _opened_for(self, indexes: list[int]) -> bitarray | None:
+        """The bits to take several units from; None in a shard of pages, or if there are none.
+
+        Raises
+        ------
+        IndexError : one of the units is not in this shard.
+        """
+        if not indexes or self._pages is not None:
+            return None
+        self._checked(min(indexes) - self._start)
+        self._checked(max(indexes) - self._start)
+        if self._bits is None:
+            self._bits = self._opened(full=False)
+        return self._bits
 
     def _opened(self, *, full: bool) -> bitarray:
         bits = bitarray(self._size)

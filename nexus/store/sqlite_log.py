@@ -38,7 +38,7 @@ APPLICATION_ID = 0x4E585553
 BUSY_TIMEOUT_S = 5.0
 """How long a commit waits for an operator's own sqlite shell to let go of a lock."""
 TRIM_ROWS_MAX = 500
-READ_ROWS = 1000
+READ_ROWS = 64
 ROW_BYTES = 64
 """What a row counts beyond its payload: many small rows take longer to read than few large ones."""
 TRIM_BYTES_MAX = 1 << 20

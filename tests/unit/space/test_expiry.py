@@ -7,7 +7,7 @@ import weakref
 from random import Random
 
 from nexus.model.time import NS_PER_S
-from nexus.space.expiry import ExpiryQueue
+from nexus.space.expiry import DEAL_LIMIT, ExpiryQueue
 
 HOUR_NS = 3_600 * NS_PER_S
 DAY_NS = 24 * HOUR_NS
@@ -253,3 +253,32 @@ def test_a_lease_taken_out_that_is_still_due_does_not_ask_for_a_look_at_once() -
     queue.add(lease, lease.due_ns)
     assert queue.pop_due(60 * NS_PER_S) == [lease]
     assert queue.next_due_ns() == 600 * NS_PER_S
+
+
+def test_no_call_looks_at_more_than_a_slice_of_a_mass_expiry() -> None:
+    """A whole town logs in within minutes: a day later all of it is due in a few coarse buckets."""
+    looks = 0
+
+    def due_of(number: int) -> int:
+        nonlocal looks
+        looks += 1
+        return DAY_NS + number * 10_000_000
+
+    count = 3 * DEAL_LIMIT
+    queue: ExpiryQueue[int] = ExpiryQueue(due_of)
+    queue.begin(0)
+    queue.add_dated(range(count), [due_of(number) for number in range(count)])
+    popped: list[int] = []
+    now = 0
+    calls = 0
+    while (due := queue.next_due_ns()) is not None:
+        calls += 1
+        now = max(now, due)
+        looks = 0
+        popped += queue.pop_due(now, 500)
+        assert looks <= 2 * DEAL_LIMIT + 2 * 500
+        looks = 0
+        queue.next_due_ns()
+        assert looks <= 2 * DEAL_LIMIT
+    assert popped == list(range(count))
+    assert calls > 3

@@ -1,0 +1,135 @@
+"""Rows of a restart: whatever way they come in, the pool is the same."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from nexus.core.row_load import RUN_ROWS_MIN, load_rows
+from nexus.model.pool import PoolSpec
+from nexus.ownership.pool_state import PoolState
+from nexus.ownership.shard import CLOSED, FLAG_CLAIM, FLAG_GONE, HELD, SESSION, STICKY, Row
+from nexus.resources import geometry
+
+
+def pool_of() -> PoolState:
+    spec = PoolSpec(id="p", type="ipv4", cidr="10.0.0.0/20")
+    return PoolState(1, 1, spec, geometry(spec), 0)
+
+
+def row(unit: int, subscriber: str, seq: int, *, length: int = HELD, **more: int) -> Row:
+    values = {"ends": 10**12 + seq, "blocked": 10**12 + seq, "kind": SESSION, "flags": 0, **more}
+    return Row(
+        unit,
+        subscriber,
+        1,
+        seq,
+        length,
+        values["kind"],
+        86_400,
+        values["ends"],
+        values["blocked"],
+        seq,
+        flags=values["flags"],
+    )
+
+
+def some_rows() -> list[Row]:
+    """In order of units: most open, some closed, some permanent, one subscriber twice."""
+    rows: list[Row] = []
+    for unit in range(2, 3_000, 2):
+        seq = unit + 70_000 if unit % 10 == 0 else unit
+        if unit % 14 == 0:
+            claim = {"kind": STICKY, "flags": FLAG_CLAIM} if unit % 28 == 0 else {}
+            rows.append(row(unit, f"s{unit}", seq, length=CLOSED, **claim))
+        else:
+            name = "twice" if unit in (100, 2_002) else f"s{unit}"
+            rows.append(row(unit, name, seq, ends=0 if unit % 22 == 0 else 10**12 + seq))
+    return rows
+
+
+def told(pool: PoolState) -> tuple[object, ...]:
+    """Everything that follows from the rows."""
+    every = [each for shard in pool.shards for each in shard.rows]
+    due = pool.held_queue.pop_due(10**15), pool.cooling_queue.pop_due(10**15)
+    return (
+        [(each.index, each.subscriber, each.seq, each.flags, each.blocked) for each in every],
+        [(shard.held, shard.cooling, shard.top_seq, shard.rows.count) for shard in pool.shards],
+        {name: each.index for name, each in pool.subs.items()},
+        {name: [each.index for each in more] for name, more in pool.doubles.items()},
+        {name: each.index for name, each in pool.claims.items()},
+        [[each.index for each in queue] for queue in due],
+    )
+
+
+def loaded_one_by_one() -> tuple[object, ...]:
+    pool = pool_of()
+    for each in some_rows():
+        load_rows(pool, [each])
+    return told(pool)
+
+
+@pytest.mark.parametrize("size", [RUN_ROWS_MIN, 700, 10_000])
+def test_runs_of_a_snapshot_come_to_what_single_rows_come_to(size: int) -> None:
+    pool = pool_of()
+    rows = some_rows()
+    for first in range(0, len(rows), size):
+        load_rows(pool, tuple(rows[first : first + size]))
+    assert told(pool) == loaded_one_by_one()
+
+
+def test_rows_in_any_order_come_to_the_same() -> None:
+    pool = pool_of()
+    rows = some_rows()
+    Random(5).shuffle(rows)
+    load_rows(pool, rows)
+    assert told(pool) == loaded_one_by_one()
+
+
+def test_a_run_over_rows_that_are_there_counts_where_it_is_newer() -> None:
+    pool = pool_of()
+    load_rows(pool, [row(unit, f"s{unit}", 5 if unit < 100 else 50) for unit in range(2, 200)])
+    load_rows(pool, [row(unit, f"t{unit}", 10) for unit in range(2, 200)])
+    assert set(pool.subs) == {f"t{u}" if u < 100 else f"s{u}" for u in range(2, 200)}
+    assert pool.shards[0].held == 198
+
+
+def test_a_unit_that_comes_twice_in_a_run_counts_once() -> None:
+    pool = pool_of()
+    rows = [row(unit, f"s{unit}", 5) for unit in range(2, 200)]
+    load_rows(pool, [*rows, row(199, "other", 6)])
+    assert (pool.shards[0].held, len(pool.subs)) == (198, 198)
+    assert pool.subs["other"].index == 199
+
+
+def test_a_released_unit_cools_for_what_the_release_said() -> None:
+    """The open row that it ended was told a later end: that does not count any more (R10)."""
+    pool = pool_of()
+    load_rows(pool, [row(2, "s", 1, blocked=10**15)])
+    load_rows(pool, [row(2, "s", 2, length=CLOSED, blocked=10**9)])
+    assert pool.shards[0].rows.get(2) is not None
+    assert pool.cooling_queue.next_due_ns() == 10**9
+
+
+def test_what_a_deleted_pool_left_blocked_stays_for_the_longest() -> None:
+    pool = pool_of()
+    for blocked in (5, 9, 7):
+        left = row(2, "s", 0, length=CLOSED, blocked=blocked)
+        left.epoch = 0
+        load_rows(pool, [left])
+    found = pool.row_at(2)
+    assert found is not None and found.blocked == 9 and not found.flags & FLAG_GONE
+    assert pool.shards[0].cooling == 1
+
+
+def test_numbers_and_names_that_repeat_are_shared() -> None:
+    pool = pool_of()
+    rows = [row(unit, f"s{unit}", 300 + unit) for unit in (2, 3)]
+    for each in rows:
+        each.node_id = "".join(["node-", "1"])
+        each.blocked = int(str(each.ends))
+    load_rows(pool, rows)
+    assert rows[0].node_id is rows[1].node_id
+    assert rows[0].ttl_s is rows[1].ttl_s
+    assert rows[0].blocked is rows[0].ends
