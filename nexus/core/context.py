@@ -23,10 +23,12 @@ from nexus.model.time import NS_PER_S, Instant
 from nexus.ownership import configuration
 from nexus.ownership.clocks import NodeClocks
 from nexus.ownership.configuration import Configuration
-from nexus.ownership.shard import Row
+from nexus.ownership.shard import FLAG_GONE, Row
 
 CLOCK_ENTRY_NS = NS_PER_S
 """The log gets a `ClockRead` with the first entries after this time."""
+LATER_MAX = 1_024
+"""Rows and entries that wait for others to be written with; more are written at once."""
 PARKED_MAX = 1 << 20
 """Steps that wait for the disk; above it the node answers nothing new: so slow a disk is dead."""
 
@@ -60,6 +62,11 @@ class Context:
         self.durable = 0
         self._entries: list[Any] = []
         self._rows: dict[int, list[Row]] = {}
+        self._later: dict[Any, Any] = {}
+        """Entries that nothing waits for, by what they are about: a newer one replaces an older."""
+        self._later_rows: dict[int, dict[int, Row]] = {}
+        """pool_no -> unit -> row; the same of rows."""
+        self._later_count = 0
         self.parked: deque[tuple[int, Step, Any]] = deque()
         """Steps that wait for the disk: (token, step, argument)."""
         self._clock_entry_at = 0
@@ -96,8 +103,40 @@ class Context:
             rows = self._rows[pool_no] = []
         rows.append(row)
 
+    def persist_later(self, pool_no: int, rows: list[Row], about: Any, entry: Any) -> None:
+        """Append rows, and an entry about something, that nothing waits for.
+
+        They leave with, and before, the next entries that something does wait for, so whatever is
+        on disk stands on all that was learned before it.  Until then a crash forgets them: only
+        for what another member would tell again.  `flush_later` writes what finds no company.
+        """
+        if self.replaying:
+            return
+        if rows:
+            later = self._later_rows.setdefault(pool_no, {})
+            for row in rows:
+                later[row.index] = row
+        if entry is not None:
+            self._later[about] = entry
+        self._later_count += len(rows) + 1
+        if self._later_count > LATER_MAX:
+            self.flush_later()
+
+    def flush_later(self) -> None:
+        """Write what waits for company, if anything does."""
+        if self._later_count and not self._entries and not self._rows:
+            self._open_persist()
+
     def _open_persist(self) -> None:
         self.token += 1
+        if self._later_count:
+            for pool_no, rows in self._later_rows.items():
+                there = tuple(row for row in rows.values() if not row.flags & FLAG_GONE)
+                self._entries.append(RowsWritten(pool_no, there))
+            self._entries.extend(self._later.values())
+            self._later_rows = {}
+            self._later = {}
+            self._later_count = 0
         if self.clocks.slow >= self._clock_entry_at:
             self._clock_entry_at = self.clocks.slow + CLOCK_ENTRY_NS
             self._entries.append(ClockRead(self.clocks.mark(self.config.boot_id)))

@@ -42,11 +42,19 @@ class Inbound:
             timers[name]()
 
     def rows_came(self) -> None:
-        """Rows of others end and cool here as well; looked at within a second."""
+        """Rows of others, of any pool, end and cool here as well; looked at within a second."""
         node = self.node
         soon = node.ctx.now.mono_ns + NS_PER_S
         node.leasing.next_due_ns = min(node.leasing.next_due_ns, soon)
         node.retiring.look()
+
+    def _rows_of(self, pool_no: int) -> None:
+        """The same of one pool, and when the first of them ends is known."""
+        node = self.node
+        pool = node.book.by_no.get(pool_no)
+        if pool is not None:
+            node.leasing.filed(pool)
+            node.retiring.look()
 
     # --- the tables --------------------------------------------------------------------------
 
@@ -65,14 +73,14 @@ class Inbound:
             "join": node.joining.look,
             "quarantine": node.owning.quarantine_over,
             "life": node.spread.life,
-            "digest": node.spread.digest,
+            "digest": self._digest,
             "voters": node.voters.tick,
         }
 
     def _receivers(self) -> dict[type, Receive]:
         node = self.node
         voting, owning, campaigns = node.voting, node.owning, node.campaigns
-        decisions, renewing = node.decisions, owning.renewing
+        decisions, renewing, spread = node.decisions, owning.renewing, node.spread
         # Everything about configurations goes to the voters' part, the rest has a line of its own.
         table: dict[type, Receive] = dict.fromkeys(get_args(m.Message), node.voters.receive)
         table |= {
@@ -101,12 +109,13 @@ class Inbound:
             m.DecideAccepted: decisions.on_accepted,
             m.Decided: self._decided,
             # Facts
-            m.RowsSpread: self._fact,
-            m.DigestSpread: self._fact,
-            m.RowsWanted: self._fact,
-            m.LifeSign: self._fact,
-            m.DecisionsWanted: self._fact,
-            m.CatalogTold: self._fact,
+            m.RowsSpread: self._rows,
+            m.DigestSpread: spread.on_digest,
+            m.RowsWanted: spread.on_wanted,
+            m.LifeSign: spread.on_life,
+            m.DecisionsWanted: spread.on_decisions_wanted,
+            m.CatalogTold: self._catalog,
+            m.StateGiven: self._state,
         }
         return table
 
@@ -114,7 +123,8 @@ class Inbound:
 
     def _pushed(self, sender: str, message: m.PushRecords) -> None:
         self.node.voting.on_push(sender, message)
-        self.rows_came()
+        for pool_no in {push.shard[0]: None for push in message.pushes}:
+            self._rows_of(pool_no)
 
     def _accepted(self, sender: str, message: m.ShardsAccepted) -> None:
         node = self.node
@@ -136,9 +146,21 @@ class Inbound:
         del sender  # anybody may tell what was decided
         self.node.decisions.on_decided(message)
 
-    def _fact(self, sender: str, message: Any) -> None:
-        self.node.spread.receive(sender, message)
+    def _rows(self, sender: str, message: m.RowsSpread) -> None:
+        del sender  # rows say themselves whose they are
+        self.node.spread.on_rows(message)
+        self._rows_of(message.shard[0])
+
+    def _catalog(self, sender: str, message: m.CatalogTold) -> None:
+        del sender  # a catalogue is as new as its slot
+        self.node.spread.on_catalog(message)
         self.rows_came()
 
+    def _state(self, sender: str, message: m.StateGiven) -> None:
+        self.node.voters.receive(sender, message)
+        self.rows_came()
 
-__all__ = ["Inbound"]
+    def _digest(self) -> None:
+        """A round of anti-entropy; and nothing that ends is overlooked for longer than that."""
+        self.node.spread.digest()
+        self.node.leasing.look()

@@ -242,6 +242,22 @@ class Leasing:
                 self.book.drop(pool)
         self.plan_due()
 
+    def look(self) -> None:
+        """Whatever is due, planned or not: rows came on some way, a deleted pool may be over."""
+        self.next_due_ns = 0
+        self.run_due()
+
+    def filed(self, pool: PoolState) -> None:
+        """Rows of others have been filed: the first of them may end or cool before all else."""
+        clocks = self.ctx.clocks
+        mono = clocks.now.mono_ns
+        ends = pool.held_queue.next_due_ns()
+        if ends is not None:
+            self.next_due_ns = min(self.next_due_ns, mono + max(0, ends - clocks.told))
+        cooled = pool.cooling_queue.next_due_ns()
+        if cooled is not None:
+            self.next_due_ns = min(self.next_due_ns, mono + max(0, cooled - clocks.slow))
+
     def _forgettable(self, pool: PoolState) -> bool:
         """Nothing told of a deleted pool can be in use, and nobody can still hold a part of it."""
         if any(shard.cooling or shard.held for shard in pool.shards):
@@ -251,17 +267,9 @@ class Leasing:
 
     def plan_due(self) -> None:
         """Find the next instant at which `run_due` has something to do."""
-        clocks = self.ctx.clocks
-        mono = clocks.now.mono_ns
-        due = NEVER
+        self.next_due_ns = NEVER
         for pool in self.book.by_no.values():
-            ends = pool.held_queue.next_due_ns()
-            if ends is not None:
-                due = min(due, mono + max(0, ends - clocks.told))
-            cooled = pool.cooling_queue.next_due_ns()
-            if cooled is not None:
-                due = min(due, mono + max(0, cooled - clocks.slow))
-        self.next_due_ns = due
+            self.filed(pool)
 
     def _expire(self, pool: PoolState, limit: int) -> int:
         told = self.ctx.clocks.told

@@ -25,6 +25,8 @@ class Retiring:
 
     def look(self) -> None:
         """Rows of others have come: a subscriber may have turned out to have two."""
+        if not self._told and not any(pool.doubles for pool in self.book.by_id.values()):
+            return
         retired: dict[tuple[int, int], str] = {}
         for pool in self.book.by_id.values():
             for subscriber, rows in pool.doubles.items():

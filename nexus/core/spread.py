@@ -13,7 +13,7 @@ from nexus.core.book import PoolBook
 from nexus.core.catalog import Catalog
 from nexus.core.context import Context
 from nexus.core.decisions import Decisions
-from nexus.core.entries import CatalogWritten, ReplicaWritten, RowsWritten
+from nexus.core.entries import CatalogWritten
 from nexus.core.members import Member, Members
 from nexus.core.messages import (
     CatalogTold,
@@ -26,7 +26,7 @@ from nexus.core.messages import (
 )
 from nexus.core.owning import fresh_rows
 from nexus.core.pool_record import PoolRecord
-from nexus.core.voting import merge_rows, prune_rows, raise_floor, wire_rows
+from nexus.core.voting import merge_rows, prune_rows, raise_floor, replica_entry, wire_rows
 from nexus.ownership.pool_state import PoolState
 from nexus.ownership.shard import DRAINING, READING, SERVING, Shard
 
@@ -76,6 +76,7 @@ class Spread:
             for message in self._digests(answer=True):
                 ctx.send(peer, message)
             self.sync_rounds += 1
+        ctx.flush_later()
         interval = ctx.config.digest_interval_ns
         ctx.timers.set("digest", ctx.now.mono_ns + interval // 2 + ctx.rng.randrange(interval))
 
@@ -105,33 +106,23 @@ class Spread:
 
     # --- messages ----------------------------------------------------------------------------
 
-    def receive(self, sender: str, message: Any) -> None:
-        """Facts from a peer."""
-        match message:
-            case RowsSpread():
-                self._on_rows(message)
-            case DigestSpread():
-                self._on_digest(sender, message)
-            case RowsWanted():
-                self._on_wanted(sender, message)
-            case LifeSign():
-                self._on_life(sender, message)
-            case DecisionsWanted():
-                if not self.decisions.on_wanted(sender, message):
-                    self.ctx.send(sender, self._catalog())
-            case CatalogTold():
-                self._on_catalog(message)
+    def on_decisions_wanted(self, sender: str, message: DecisionsWanted) -> None:
+        """Single slots if they are still at hand, else the whole catalogue."""
+        if not self.decisions.on_wanted(sender, message):
+            self.ctx.send(sender, self._catalog())
 
-    def _on_life(self, sender: str, message: LifeSign) -> None:
+    def on_life(self, sender: str, message: LifeSign) -> None:
+        """A member lives; is one of us behind?"""
         ctx = self.ctx
-        self.members.heard[sender] = ctx.now.wall_us
-        ctx.hybrid.observe(message.clock_us, ctx.now.wall_us)
+        now_us = ctx.clocks.now.wall_us
+        self.members.heard[sender] = now_us
+        ctx.hybrid.observe(message.clock_us, now_us)
         if message.slot > self.decisions.slot:
             ctx.send(sender, DecisionsWanted(self.decisions.slot + 1))
         if message.config_no < ctx.configuration.number:
             ctx.send(sender, ConfigTold(ctx.configuration))
 
-    def _on_digest(self, sender: str, message: DigestSpread) -> None:
+    def on_digest(self, sender: str, message: DigestSpread) -> None:
         """Ask for shards that the sender has newer, tell ours where we have newer ones."""
         if message.slot > self.decisions.slot:
             self.ctx.send(sender, DecisionsWanted(self.decisions.slot + 1))
@@ -153,7 +144,8 @@ class Spread:
             for part in self._digests(answer=False):
                 self.ctx.send(sender, part)
 
-    def _on_wanted(self, sender: str, message: RowsWanted) -> None:
+    def on_wanted(self, sender: str, message: RowsWanted) -> None:
+        """Whole shards, to a peer that is behind with them."""
         for key in message.shards[:ROWS_WANTED_MAX]:
             shard = self.book.shard(key)
             if shard is None:
@@ -192,7 +184,7 @@ class Spread:
                 ctx.send(name, message)
         owner.spread_seq = owner.seq
 
-    def _on_rows(self, message: RowsSpread) -> None:
+    def on_rows(self, message: RowsSpread) -> None:
         """Merge elements; the position moves only over complete stretches."""
         pool = self.book.by_no.get(message.shard[0])
         shard = self.book.shard(message.shard)
@@ -203,11 +195,14 @@ class Spread:
         if message.after_seq == 0 or message.epoch == shard.have_epoch:
             prune_rows(self.ctx, pool, shard, message.rows, message.gone, message.after_seq, upto)
         self.merged_rows += len(rows)
-        if rows:
-            self.ctx.persist(RowsWritten(pool.pool_no, tuple(rows)))
-        self._advance(pool, shard, message)
+        moved = self._advance(pool, shard, message)
+        if rows or moved:
+            # A copy of what its owner has on disk: no commit of its own for every record of others.
+            entry = replica_entry(shard) if moved else None
+            self.ctx.persist_later(pool.pool_no, rows, ("replica", *shard.key), entry)
 
-    def _advance(self, pool: PoolState, shard: Shard, message: RowsSpread) -> None:
+    def _advance(self, pool: PoolState, shard: Shard, message: RowsSpread) -> bool:
+        """Whether the position, or who is known to own it, has moved."""
         before = (shard.have_epoch, shard.have_seq, shard.known_owner)
         if message.epoch > shard.have_epoch and message.after_seq == 0:
             shard.have_epoch, shard.have_seq = message.epoch, message.last_seq
@@ -217,17 +212,7 @@ class Spread:
             shard.known_owner = message.owner
         if message.floor > shard.floor and message.epoch >= message.floor:
             raise_floor(self.ctx, pool, shard, message.floor)
-        if (shard.have_epoch, shard.have_seq, shard.known_owner) != before:
-            self.ctx.persist(
-                ReplicaWritten(
-                    shard.pool_no,
-                    shard.index,
-                    shard.known_owner,
-                    shard.floor,
-                    shard.have_epoch,
-                    shard.have_seq,
-                )
-            )
+        return (shard.have_epoch, shard.have_seq, shard.known_owner) != before
 
     # --- the catalogue -----------------------------------------------------------------------
 
@@ -243,7 +228,7 @@ class Spread:
             tuple(self.catalog.devices.export()),
         )
 
-    def _on_catalog(self, message: CatalogTold) -> None:
+    def on_catalog(self, message: CatalogTold) -> None:
         """Too far behind for single slots: take the whole catalogue."""
         if message.slot <= self.decisions.slot:
             return

@@ -390,13 +390,16 @@ def raise_floor(ctx: Context, pool: PoolState, shard: Shard, epoch: int) -> None
     shard.floor = epoch
     for row in [row for row in shard.rows if records.r18_below_floor(row.epoch, epoch)]:
         pool.forget(shard, row)
-    ctx.persist(
-        ReplicaWritten(
-            shard.pool_no,
-            shard.index,
-            shard.known_owner,
-            shard.floor,
-            shard.have_epoch,
-            shard.have_seq,
-        )
+    ctx.persist(replica_entry(shard))
+
+
+def replica_entry(shard: Shard) -> ReplicaWritten:
+    """How far this node has a shard's elements, as the log keeps it."""
+    return ReplicaWritten(
+        shard.pool_no,
+        shard.index,
+        shard.known_owner,
+        shard.floor,
+        shard.have_epoch,
+        shard.have_seq,
     )
