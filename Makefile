@@ -7,13 +7,14 @@ BIN := $(VENV)/bin
 ARGS ?=
 export PYTHON VENV
 
-.PHONY: help serve test check format proof bench lock docs clean run-venv test-venv
+.PHONY: help serve test check format proof hunt bench lock docs clean run-venv test-venv
 
 help:
 	@echo "make serve   start a durable Nexus on http://127.0.0.1:9000 (ARGS=\"--http-port=9100 ...\")"
 	@echo "make test    run every test (ARGS=\"tests/unit -k pool\" for some)"
 	@echo "make check   what must be green before a commit: format, lint, types, imports, tests"
 	@echo "make proof   the long proofs: 50 kills under load, a large schemathesis budget"
+	@echo "make hunt    20,000 seeds of the simulator, an hour at most (ARGS=\"--minutes 600\"), see docs/hunt.md"
 	@echo "make bench   print the benchmarks' tables"
 	@echo "make format  format the code"
 	@echo "make docs    write the generated tables of docs/ anew"
@@ -43,6 +44,9 @@ format: test-venv
 proof: test-venv
 	@NEXUS_KILL_ROUNDS=50 NEXUS_SCHEMATHESIS_EXAMPLES=100 $(BIN)/python -m pytest -s \
 	    tests/socket/test_kill.py tests/socket/test_schemathesis.py $(ARGS)
+
+hunt: test-venv
+	@$(BIN)/python -m simulator hunt $(ARGS)
 
 bench: test-venv
 	@$(BIN)/python -m tests.bench $(ARGS)

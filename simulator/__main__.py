@@ -16,6 +16,7 @@ from simulator import compare, dask_engine, report, whatif
 from simulator import folder as folders
 from simulator.api import Summary, run_seed, shrink, sweep
 from simulator.explore import command as explore
+from simulator.hunt import command as hunt
 from simulator.mutants import command as mutants
 from simulator.recorder import Recorder
 from simulator.scenario import ScenarioError, load
@@ -61,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     again.set_defaults(act=_replay)
     mutants.add_to(commands)
     explore.add_to(commands)
+    hunt.add_to(commands)
     compare.add_to(commands)
     whatif.add_to(commands)
     return parser
