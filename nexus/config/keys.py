@@ -23,7 +23,8 @@ ROLES = ("core", "write", "read", "edge")
 DISCOVERIES = ("", "none", "rendezvous", "dns", "mdns")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("text", "json")
-COLD_STARTS = ("deny", "rtc_trusted")
+RTC_TRUSTED = "rtc_trusted"
+COLD_STARTS = ("deny", RTC_TRUSTED)
 PORT_MAX = 65_535
 NODE_ID_PATTERN = r"|[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9._-]{0,126}[A-Za-z0-9]"
 
@@ -179,15 +180,13 @@ KEYS: tuple[Key, ...] = (
         "cold_start_offline",
         Choice(COLD_STARTS),
         "ownership of this node",
-        "whether an edge that reboots while cut off may serve by its battery-backed clock",
-        idle=ALONE,
+        "whether an edge that starts cut off may go on with its holds, by a battery-backed clock",
     ),
     Key(
         "cold_start_error_bound",
         Duration(0, HOUR_NS, optional=True),
         "ownership of this node",
         "how wrong that clock can be; required by cold_start_offline = rtc_trusted",
-        idle=ALONE,
     ),
     Key(
         "ack_limit",

@@ -44,6 +44,9 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Founding voters; empty: up to five core members by id."""
     ack_limit_ns: int = 5 * NS_PER_S
     clock_error_bound_ns: int | None = 10 * NS_PER_S
+    cold_start_error_bound_ns: int | None = None
+    """Error of a wall clock that runs on while the machine is off; set: holds are resumed by it
+    after a start (`cold_start_offline` = rtc_trusted), None: nothing before a fresh renewal."""
     core_horizon_ns: int = 15 * NS_PER_S
     edge_horizon_ns: int = 86_400 * NS_PER_S
     fast_failover_horizon_ns: int = 10 * NS_PER_S

@@ -77,6 +77,14 @@ class OwnerWritten(_Entry, frozen=True):
     seal: Seal | None
 
 
+class HoldsWritten(_Entry, frozen=True):
+    """What was left of this owner's holds at a moment; only where it may resume them offline."""
+
+    mark: ClockMark
+    holds: tuple[tuple[int, int, Ballot, int], ...]
+    """(pool_no, shard, epoch, nanoseconds left)."""
+
+
 class ReplicaWritten(_Entry, frozen=True):
     """How far this node has a shard's elements: all of ``epoch`` up to ``seq``; epoch floor."""
 
@@ -129,6 +137,7 @@ Entry = (
     | RowsWritten
     | VoterWritten
     | OwnerWritten
+    | HoldsWritten
     | ReplicaWritten
     | SlotWritten
     | ConfigWritten

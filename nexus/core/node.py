@@ -158,6 +158,7 @@ class NexusNode:
             for shard in pool.shards:
                 if shard.owner is not None:
                     self.owning.owned[shard.key] = shard
+        self.owning.renewing.resume(restorer.holds)
         last = remembered.mark
         if owners and last is not None and last.boot_id != self.config.boot_id:
             self._redate_all()
@@ -262,6 +263,7 @@ class NexusNode:
                 owner = shard.owner
                 if owner is not None and owner.state == "basing":
                     self.campaigns.based.append(shard)
+            self.owning.renewing.serve_resumed()
         ctx.timers.set_earlier("campaigns", now)
         ctx.timers.set_earlier("placement", now)
         ctx.timers.set_earlier("release", now)

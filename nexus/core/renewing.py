@@ -13,6 +13,7 @@ import msgspec
 from nexus.core.book import PoolBook
 from nexus.core.campaigns import Campaigns, Key
 from nexus.core.context import Context
+from nexus.core.entries import HoldsWritten
 from nexus.core.messages import (
     AcceptShards,
     ChallengeAnswered,
@@ -23,6 +24,7 @@ from nexus.core.messages import (
 from nexus.core.releasing import Releasing
 from nexus.core.telling import Telling
 from nexus.model.time import NS_PER_S
+from nexus.ownership import clocks as timelines
 from nexus.ownership import configuration, holding, register
 from nexus.ownership.shard import DRAINING, RENEWING, SEALED, OwnerShard, Shard
 from nexus.ownership.values import Ballot
@@ -32,6 +34,8 @@ WITNESS_FRACTION = 3
 """Renewals per `witness_age` of a node without a running clock."""
 RENEW_FRACTION = 6
 """Renewals per horizon."""
+HOLDS_ENTRY_NS = 30 * NS_PER_S
+"""Unchanged holds are written down this often: what a cold start may resume is that much less."""
 ROUNDS_MAX = 64
 """Rounds whose answers are still counted; older ones are late in any case."""
 
@@ -80,6 +84,8 @@ class Renewing:
         self.round_no = 0
         self.superseded = False
         """A newer session of this member was seen: this process stops acting (R22)."""
+        self._holds_written: list[tuple[int, int, Ballot]] = []
+        self._holds_due = 0
 
     def adopt(self, shards: list[Shard]) -> None:
         """Shards were won: renew them along with the others, at once."""
@@ -165,6 +171,7 @@ class Renewing:
                 and configuration.r5_renewed(config, voters)
             ):
                 self._renewed(shard, shard.owner, sent_round.sent)
+        self._keep_holds()
 
     def _renewed(self, shard: Shard, owner: OwnerShard, sent: int) -> None:
         fast = self.ctx.clocks.fast
@@ -181,6 +188,62 @@ class Renewing:
             self.serve(shard, owner)
         elif not held_before and holding.r5_holds(owner, fast):
             self.held_again(shard)
+
+    # --- cold start (R11) --------------------------------------------------------------------
+
+    def _keep_holds(self) -> None:
+        """An edge that may serve after a start while cut off writes down what it holds."""
+        ctx = self.ctx
+        if ctx.config.cold_start_error_bound_ns is None:
+            return
+        kept = self.holds()
+        grants = [hold[:3] for hold in kept.holds]
+        if grants != self._holds_written or ctx.clocks.slow >= self._holds_due:
+            self._holds_written = grants
+            self._holds_due = ctx.clocks.slow + HOLDS_ENTRY_NS
+            ctx.persist(kept)
+
+    def holds(self) -> HoldsWritten:
+        """What is left of the holds now."""
+        clocks = self.ctx.clocks
+        return HoldsWritten(
+            clocks.mark(self.ctx.config.boot_id),
+            tuple(
+                (*key, shard.owner.grant.epoch, shard.owner.hold_until - clocks.fast)
+                for key, shard in self.owned.items()
+                if shard.owner is not None and holding.r5_holds(shard.owner, clocks.fast)
+            ),
+        )
+
+    def resume(self, kept: HoldsWritten | None) -> None:
+        """After a start: hold what the process before held, for what is left of it.
+
+        Without `cold_start_offline` nothing is held before a fresh renewal (R11).
+        """
+        ctx = self.ctx
+        bound_ns = ctx.config.cold_start_error_bound_ns
+        if kept is None or bound_ns is None:
+            return
+        now = ctx.now
+        elapsed = timelines.r11_most_elapsed(kept.mark, ctx.config.boot_id, now, bound_ns)
+        for pool_no, index, epoch, left_ns in kept.holds:
+            shard = self.owned.get((pool_no, index))
+            owner = shard.owner if shard is not None else None
+            if owner is None or owner.state != RENEWING or owner.grant.epoch != epoch:
+                continue
+            left = holding.r5_hold_left(left_ns, elapsed)
+            if left:
+                owner.hold_until = ctx.clocks.fast + left
+                owner.window_ns = owner.grant.horizon_ns or 0
+
+    def serve_resumed(self) -> None:
+        """The session is on disk: serve what is held still."""
+        for shard in self.owned.values():
+            owner = shard.owner
+            if owner is None or owner.state != RENEWING:
+                continue
+            if holding.r4_may_serve(owner) and holding.r5_holds(owner, self.ctx.clocks.fast):
+                self.serve(shard, owner)
 
     def _renewal_refused(
         self, sender: str, key: Key, epoch: Ballot, reason: str, ballot: Ballot
@@ -211,6 +274,8 @@ class Renewing:
     def stop_all(self) -> None:
         """R22: a newer session of this member lives; this one holds nothing any more."""
         self.superseded = True
+        if self.ctx.config.cold_start_error_bound_ns is not None:
+            self.ctx.persist(HoldsWritten(self.ctx.clocks.mark(self.ctx.config.boot_id), ()))
         for shard in list(self.owned.values()):
             if shard.owner is not None:
                 shard.owner.hold_until = 0

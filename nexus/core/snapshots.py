@@ -41,6 +41,8 @@ def snapshot_entries(node: NexusNode) -> Iterator[Any]:
         ctx.clocks.mark(config.boot_id),
     )
     yield node.voters.entry()
+    if config.cold_start_error_bound_ns is not None:
+        yield node.owning.renewing.holds()
     yield catalog_entry(node)
     for slot, vote in sorted(node.decisions.votes.items()):
         yield SlotWritten(slot, vote.promised, vote.accepted_ballot, vote.accepted, decided=False)

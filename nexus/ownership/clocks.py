@@ -81,6 +81,22 @@ def r11_told_elapsed(mark: ClockMark, boot_id: str, now: Instant) -> int:
     return max(0, now.boot_ns, now.wall_ns - mark.wall_ns)
 
 
+def r11_most_elapsed(
+    mark: ClockMark, boot_id: str, now: Instant, rtc_error_bound_ns: int
+) -> int | None:
+    """The longest time that can have passed since ``mark``, None where no clock can say.
+
+    After a reboot only a wall clock that ran on, of a stated error, counts; one that is further
+    behind than the machine has been up is surely wrong.
+    """
+    if boot_id == mark.boot_id:
+        return r5_fast_step(
+            now.mono_ns - mark.mono_ns, now.boot_ns - mark.boot_ns, now.wall_ns - mark.wall_ns
+        )
+    elapsed = now.wall_ns - mark.wall_ns + 2 * rtc_error_bound_ns
+    return elapsed if elapsed >= r5_fast_step(now.mono_ns, now.boot_ns, 0) else None
+
+
 class NodeClocks:
     """The timelines of one running node; `advance` is called first thing in every event."""
 

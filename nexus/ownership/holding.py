@@ -56,6 +56,11 @@ def r5_offline_horizon(
     return core_horizon_ns if horizon_ns is None else min(horizon_ns, core_horizon_ns)
 
 
+def r5_hold_left(left_ns: int, elapsed_ns: int | None) -> int:
+    """What is left of a hold that a process before this one had (`cold_start_offline`)."""
+    return 0 if elapsed_ns is None else max(0, left_ns - elapsed_ns)
+
+
 def r5_holds(owner: OwnerShard, fast: int) -> bool:
     """The owner may act on the shard now."""
     return fast < owner.hold_until

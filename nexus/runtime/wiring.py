@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from nexus import codec
+from nexus.config.keys import RTC_TRUSTED
 from nexus.config.schema import ServeConfig
 from nexus.core.config import NodeConfig
 from nexus.core.node import NexusNode
@@ -47,6 +48,7 @@ def node_config(config: ServeConfig, identity: Identity) -> NodeConfig:
         role=config.role,
         ack_limit_ns=config.ack_limit_ns,
         clock_error_bound_ns=config.clock_error_bound_ns,
+        cold_start_error_bound_ns=cold_start_error_bound_ns(config),
         renew_interval_ns=config.renew_interval_ns,
         round_interval_ns=config.round_interval_ns,
         quorum_wait_ns=config.quorum_wait_ns,
@@ -54,6 +56,11 @@ def node_config(config: ServeConfig, identity: Identity) -> NodeConfig:
         drift_ppm=config.drift_ppm,
         offline_after_ns=config.offline_after_ns,
     )
+
+
+def cold_start_error_bound_ns(config: ServeConfig) -> int | None:
+    """The stated error of the clock that a cold start may trust, None where it may trust none."""
+    return config.cold_start_error_bound_ns if config.cold_start_offline == RTC_TRUSTED else None
 
 
 def make_node(config: ServeConfig, identity: Identity, restored: Restored) -> Made:

@@ -69,6 +69,12 @@ def test_a_voter_of_five_comes_back_empty_while_voters_change(seed):
     swarm(seed, ("core",) * 5, ("lose_voter", "voters") * 3)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_edges_resume_their_holds_by_a_trusted_clock(seed):
+    options = {"edge_horizon_ns": 60_000_000_000, "cold_start_error_bound_ns": 30_000_000_000}
+    swarm(seed, (*THREE, "edge", "edge"), ("reboot", "isolate") * 3, **options)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_one_core_votes_for_its_edges(seed):
     swarm(seed, ("core", "edge", "edge"), edge_horizon_ns=30_000_000_000)

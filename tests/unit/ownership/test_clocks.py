@@ -86,3 +86,21 @@ def test_r11_a_restart_continues_the_timelines_of_the_log():
 def test_r10_the_guard_is_what_two_clocks_may_disagree_by_rounded_up(duration, ppm, guard):
     assert rules.guard_ns(duration, ppm) == guard
     assert rules.stretched_ns(duration, ppm) == duration + guard
+
+
+@pytest.mark.parametrize(
+    ("boot_id", "now", "most"),
+    [
+        ("boot-1", (160, 170, 1_050), 70 * S),  # the fastest clock, exactly
+        ("boot-1", (160, 160, 1_500), 500 * S),  # a wall clock that was set forward counts too
+        ("boot-2", (3, 3, 1_600), 610 * S),  # off for ten minutes, 5 s of error at both ends
+        ("boot-2", (3, 3, 994), 4 * S),  # within the error
+        ("boot-2", (30, 30, 1_010), None),  # up for 30 s, but only 20 s have passed at most: wrong
+        ("boot-2", (3, 3, 0), None),  # a battery that is dead
+    ],
+)
+def test_r11_the_longest_time_that_can_have_passed(boot_id, now, most):
+    mono, boot, wall = (second * S for second in now)
+    instant = Instant(mono, boot, wall)
+    kept = ClockMark("boot-1", 100 * S, 100 * S, 1_000 * S, 5, 5)
+    assert rules.r11_most_elapsed(kept, boot_id, instant, 5 * S) == most
