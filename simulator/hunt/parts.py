@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from simulator.mutants.base import one_holder
 from simulator.mutants import MIXES
+from simulator.mutants.base import one_holder
 from simulator.scenario import Scenario, ScenarioError, load
 from simulator.world import Hooks, Result, World, build, run
 

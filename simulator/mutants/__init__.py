@@ -9,10 +9,12 @@ from __future__ import annotations
 from simulator.mutants import changing, granting, leaving, limiting, recording, renewing
 from simulator.mutants.base import Mix, Mutant
 
-__all__ = ["MUTANTS", "Mix", "Mutant"]
+__all__ = ["MIXES", "MUTANTS", "Mix", "Mutant"]
 
 MUTANTS: dict[str, Mutant] = {
     mutant.name: mutant
     for group in (granting, renewing, recording, limiting, leaving, changing)
     for mutant in group.MUTANTS
 }
+
+MIXES: dict[str, Mix] = {mutant.mix.name: mutant.mix for mutant in MUTANTS.values()}

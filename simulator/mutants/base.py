@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -43,7 +43,7 @@ class Mix(msgspec.Struct, frozen=True):
         """The scenario, checked."""
         return parse({"question": self.what, **self.raw}, self.name)
 
-    def run(self, seed: int, mutant: Mutant | None = None) -> Result:
+    def run(self, seed: int, mutant: Replaced | None = None) -> Result:
         """One run; of the intact protocol without a mutant."""
         prepare = self.prepare
 
@@ -87,41 +87,14 @@ def one_holder(world: World, machine: Machine, event: Event, effects: tuple[Effe
                 )
 
 
-class Mutant:
-    """One wrong rule; enter it around a run.
+class Replaced:
+    """Functions that others stand in for while a run lasts; enter it around the run."""
 
-    Parameters
-    ----------
-    rule : number and clause, as in "R8 c".
-    breaks : what the wrong version does, in a few words.
-    place : the module or class whose attribute is replaced.
-    function : name of the attribute.
-    wrong : what stands in its place.
-    also : replaced together with it, where two rules stand in for each other.
-    spared : why nothing can catch it alone; such a mutant is hunted on request only.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        rule: str,
-        breaks: str,
-        place: Any,
-        function: str,
-        wrong: Any,
-        mix: Mix,
-        also: tuple[tuple[Any, str, Any], ...] = (),
-        spared: str = "",
-    ) -> None:
-        self.name = name
-        self.rule = rule
-        self.breaks = breaks
-        self.mix = mix
-        self.spared = spared
-        self.replacements = ((place, function, wrong), *also)
+    def __init__(self, replacements: tuple[tuple[Any, str, Any], ...]) -> None:
+        self.replacements = replacements
         self._intact: list[Any] = []
 
-    def __enter__(self) -> Mutant:
+    def __enter__(self) -> Self:
         for place, function, wrong in self.replacements:
             self._intact.append(vars(place)[function])
             setattr(place, function, wrong)
@@ -136,3 +109,51 @@ class Mutant:
         for (place, function, _), intact in zip(self.replacements, self._intact, strict=True):
             setattr(place, function, intact)
         self._intact.clear()
+
+
+class Mutant(Replaced):
+    """One wrong rule.
+
+    Parameters
+    ----------
+    rule : number and clause, as in "R8 c".
+    breaks : what the wrong version does, in a few words.
+    place : the module or class whose attribute is replaced.
+    function : name of the attribute.
+    wrong : what stands in its place.
+    also : replaced together with it, where a rule is asked at two places.
+    spared : why nothing can catch it alone: which rule stands in for it.
+    beside : that rule, taken away as well, in the runs that must pass too: then what a checker
+        complains of is this rule's lack alone.  A spared mutant without it is hunted on request
+        only.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        rule: str,
+        breaks: str,
+        place: Any,
+        function: str,
+        wrong: Any,
+        mix: Mix,
+        also: tuple[tuple[Any, str, Any], ...] = (),
+        spared: str = "",
+        beside: tuple[tuple[Any, str, Any], ...] = (),
+    ) -> None:
+        super().__init__(((place, function, wrong), *also, *beside))
+        self.name = name
+        self.rule = rule
+        self.breaks = breaks
+        self.mix = mix
+        self.spared = spared
+        self.beside = beside
+
+    @property
+    def hunted(self) -> bool:
+        """It belongs to the list that must be caught."""
+        return bool(self.beside) or not self.spared
+
+    def control(self, seed: int) -> Result:
+        """The same run with this rule intact; what fails there says nothing about it."""
+        return self.mix.run(seed, Replaced(self.beside) if self.beside else None)

@@ -67,6 +67,15 @@ MUTANTS = (
         mixes.VOTERS,
     ),
     Mutant(
+        "complete-after-abort",
+        "R21 c",
+        "after an abort a voter is complete that was not before the joint phase",
+        configuration,
+        "r21c_complete_before",
+        always,
+        mixes.VOTERS,
+    ),
+    Mutant(
         "copied-from-one",
         "R21 c",
         "the state of one voter is enough to be complete",

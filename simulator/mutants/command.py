@@ -43,7 +43,7 @@ def act(arguments: argparse.Namespace) -> int:
         mutant
         for mutant in MUTANTS.values()
         if any(part in mutant.name for part in arguments.only)
-        or not (arguments.only or mutant.spared)
+        or (mutant.hunted and not arguments.only)
     ]
     if not chosen:
         say(f"no mutant is called {', '.join(arguments.only)}; there are {', '.join(MUTANTS)}")

@@ -7,7 +7,7 @@ from typing import Any
 from nexus.ownership import configuration, holding, register
 from nexus.ownership.shard import VoterShard
 from nexus.ownership.values import DEAD, FENCED, RELEASED, Ballot
-from simulator.mutants import mixes
+from simulator.mutants import corners, mixes
 from simulator.mutants.base import Mutant
 from simulator.mutants.wrong import always, anybody
 
@@ -57,12 +57,7 @@ MUTANTS = (
         configuration,
         "r2_granted",
         anybody,
-        mixes.PASSED_ON,
-        spared=(
-            "R3 is asked again at accept by a majority, without which no renewal naming the "
-            "epoch succeeds (R4, R5); what else a promise carries is the duty (duty-of-all- "
-            "voters)"
-        ),
+        corners.UNAWARE,
     ),
     Mutant(
         "promise-not-kept",
@@ -71,11 +66,9 @@ MUTANTS = (
         register,
         "r2_kept",
         always,
-        mixes.PICKY,
-        spared=(
-            "R3 asked again at accept and growing counters keep grants apart without it; "
-            "without either of the two they do not (no-recheck-at-accept)"
-        ),
+        mixes.SLOW_ACCEPTS,
+        spared="R3, asked again at accept, keeps grants apart without it",
+        beside=((register, "r3_at_accept", always),),
     ),
     Mutant(
         "counter-may-repeat",
@@ -84,7 +77,7 @@ MUTANTS = (
         register,
         "r2_counter_grows",
         always,
-        mixes.STALE,
+        corners.NEWCOMERS,
     ),
     Mutant(
         "ballot-without-incarnation",
@@ -93,17 +86,18 @@ MUTANTS = (
         register,
         "r2_ballot",
         bare_ballot,
-        mixes.DISKS,
+        corners.PROPOSERS,
     ),
     Mutant(
         "no-recheck-at-accept",
         "R3",
-        "the timer is asked at prepare only, and a promise does not stop renewals",
+        "the timer is asked at prepare only",
         register,
         "r3_at_accept",
         always,
         mixes.SLOW_ACCEPTS,
-        also=((register, "r2_kept", always),),
+        spared="a promise (R2) stops the renewals that would have to be seen at accept",
+        beside=((register, "r2_kept", always),),
     ),
     Mutant(
         "no-timer-for-grants",
@@ -122,7 +116,8 @@ MUTANTS = (
         "r3_same_epoch",
         lambda voter, epoch: voter.grant is not None,
         mixes.CUTS,
-        also=((register, "r2_kept", always),),
+        spared="the promise of the new epoch (R2) refuses the old one's renewals",
+        beside=((register, "r2_kept", always),),
     ),
     Mutant(
         "marked-epoch-renewed",

@@ -64,7 +64,7 @@ def hunt(
         tell()
         if found is None:
             continue
-        if mutant.mix.run(seed).violations:
+        if mutant.control(seed).violations:
             holes.append(seed)
             continue
         catches[seed] = found

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from nexus.core.releasing import Releasing
-from nexus.ownership import holding, pool_state, register
+from nexus.ownership import holding, pool_state, records, register
 from nexus.ownership.shard import PERMANENT, OwnerShard, Row, VoterShard
-from nexus.ownership.values import DEAD
-from simulator.mutants import mixes
+from nexus.ownership.values import DEAD, FENCED, RELEASED, Seal
+from simulator.mutants import corners, mixes
 from simulator.mutants.base import Mutant
 from simulator.mutants.wrong import always, never, nothing
 
@@ -20,6 +20,30 @@ def dead_only(voter: VoterShard) -> bool:
     return voter.mark == DEAD
 
 
+def any_epoch_released(voter: VoterShard, seal: Seal) -> str:
+    voter.mark = RELEASED
+    voter.seal = seal
+    return register.OK
+
+
+def every_registration_fenced(voter: VoterShard, member: str, registrations: object) -> bool:
+    del registrations
+    grant = voter.grant
+    if grant is None or grant.owner != member or voter.mark is not None:
+        return False
+    voter.mark = FENCED
+    return True
+
+
+def every_life_buried(voter: VoterShard, member: str, incarnation: int) -> bool:
+    del incarnation
+    grant = voter.grant
+    if grant is None or grant.owner != member or voter.mark == DEAD:
+        return False
+    voter.mark = DEAD
+    return True
+
+
 def permanent(owner: OwnerShard, row: Row) -> bool:
     del owner
     return row.kind == PERMANENT
@@ -27,6 +51,12 @@ def permanent(owner: OwnerShard, row: Row) -> bool:
 
 def committed(owner: OwnerShard, row: Row) -> bool:
     return (row.epoch, row.seq) <= owner.confirm
+
+
+FREED_WHEN_REPLICATED = (
+    "R10 frees nothing, expired leases included, before its closing is replicated: an open record "
+    "that is read cannot have been given away unseen"
+)
 
 
 def last_comes_first(one: Row, other: Row) -> tuple[Row, Row]:
@@ -50,11 +80,16 @@ MUTANTS = (
         Releasing,
         "r12_persist_seal",
         nothing,
-        mixes.TAILS,
-        spared=(
-            "a restarted owner holds nothing before a majority renews its epoch, and finds "
-            "the release's mark (R3) or a promise there"
-        ),
+        corners.UNDER_WAY,
+    ),
+    Mutant(
+        "old-release-counts",
+        "R12",
+        "a release of an older epoch marks the present grant",
+        register,
+        "r12_release",
+        any_epoch_released,
+        corners.OLD_RELEASES,
     ),
     Mutant(
         "quarantine-drains",
@@ -64,10 +99,8 @@ MUTANTS = (
         "r12_may_drain",
         always,
         mixes.PASSED_ON,
-        spared=(
-            "a release leaves the voters' duty as it is, so the next owner starts in "
-            "quarantine all the same (duty-not-inherited)"
-        ),
+        spared="a release leaves the duty with the voters (R15 iv), so the next owner has it",
+        beside=((register, "r15_duty_of", dead_only),),
     ),
     Mutant(
         "fenced-is-granted",
@@ -81,6 +114,24 @@ MUTANTS = (
             "its harm is a data plane that was not emptied before its member registered "
             "again; the world switches data planes off at a fence for good"
         ),
+    ),
+    Mutant(
+        "fence-of-all-registrations",
+        "R15 ii",
+        "a fence that is heard late marks what its member was granted since",
+        register,
+        "r15_fence",
+        every_registration_fenced,
+        corners.FENCED_AND_BACK,
+    ),
+    Mutant(
+        "living-buried",
+        "R15 iv",
+        "a lost disk marks the grants of the disk that followed it too",
+        register,
+        "r15_dead",
+        every_life_buried,
+        mixes.DISKS,
     ),
     Mutant(
         "no-quarantine",
@@ -98,11 +149,7 @@ MUTANTS = (
         register,
         "r15_duty_or",
         all,
-        mixes.PASSED_ON,
-        spared=(
-            "a voter that has not heard of the lost disk promises only when its timer has run "
-            "out (R3), and then every lease that nobody knows of has ended with the hold (R8)"
-        ),
+        corners.UNAWARE,
     ),
     Mutant(
         "duty-not-inherited",
@@ -130,10 +177,8 @@ MUTANTS = (
         "r15_may_confirm",
         always,
         mixes.UNSEEN,
-        spared=(
-            "R10 as it is built frees nothing, expired leases included, before the closing is "
-            "replicated: an open record that is read cannot have been given away unseen"
-        ),
+        spared=FREED_WHEN_REPLICATED,
+        beside=((records, "r10_release_frees", always),),
     ),
     Mutant(
         "ttl-records-confirmed",
@@ -143,10 +188,8 @@ MUTANTS = (
         "r15_may_confirm",
         committed,
         mixes.UNSEEN,
-        spared=(
-            "R10 as it is built frees nothing, expired leases included, before the closing is "
-            "replicated: an open record that is read cannot have been given away unseen"
-        ),
+        spared=FREED_WHEN_REPLICATED,
+        beside=((records, "r10_release_frees", always),),
     ),
     Mutant(
         "uncommitted-records-confirmed",
@@ -156,10 +199,8 @@ MUTANTS = (
         "r15_may_confirm",
         permanent,
         mixes.UNSEEN,
-        spared=(
-            "R10 as it is built frees nothing, expired leases included, before the closing is "
-            "replicated: an open record that is read cannot have been given away unseen"
-        ),
+        spared=FREED_WHEN_REPLICATED,
+        beside=((records, "r10_release_frees", always),),
     ),
     Mutant(
         "quarantine-too-short",

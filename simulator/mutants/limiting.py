@@ -12,7 +12,7 @@ from nexus.ownership.clocks import ClockMark
 from nexus.ownership.shard import Row
 from simulator.mutants import mixes
 from simulator.mutants.base import Mutant
-from simulator.mutants.wrong import always, nothing
+from simulator.mutants.wrong import always, no_not_after, nothing
 
 LONG_NS = 100_000_000_000_000
 
@@ -20,11 +20,6 @@ LONG_NS = 100_000_000_000_000
 def no_end(wall_us: int, told: int, row: Row) -> int:
     del told, row
     return wall_us + LONG_NS // 1_000
-
-
-def no_not_after(hold_until: int, acknowledged: int, ack_limit_ns: int) -> int:
-    del hold_until, acknowledged, ack_limit_ns
-    return holding.FOREVER
 
 
 def reuse_at(row: Row, slow: int, drift_ppm: int, ack_limit_ns: int, cooldown_ns: int) -> int:
@@ -163,6 +158,15 @@ MUTANTS = (
         "r10_generation_over",
         always,
         mixes.REMADE,
+    ),
+    Mutant(
+        "ends-stand-still-over-reboots",
+        "R11",
+        "after a reboot told ends are as far away as when the clock was written down last",
+        clocks,
+        "r11_told_elapsed",
+        lambda mark, boot_id, now: 0,
+        mixes.REBOOTS,
     ),
     Mutant(
         "wall-clock-trusted",

@@ -468,4 +468,3 @@ STALE = mix(
     edges=4,
     prepare=scripts.stale_candidates,
 )
-MIXES = {value.name: value for value in list(globals().values()) if isinstance(value, Mix)}

@@ -8,9 +8,9 @@ from nexus.core.context import Context
 from nexus.core.node import NexusNode
 from nexus.ownership import configuration, holding, records, register
 from nexus.ownership.shard import CLOSED, Row, VoterShard
-from simulator.mutants import mixes
+from simulator.mutants import corners, mixes
 from simulator.mutants.base import Mutant
-from simulator.mutants.wrong import always, anybody, never, nothing
+from simulator.mutants.wrong import always, anybody, never, no_not_after, nothing
 
 
 def at_once(self: Context, step: Any, argument: Any) -> None:
@@ -40,6 +40,11 @@ def first_read(reads: Any, floor: int) -> dict[int, Row]:
 def open_only(row: Row, slow: int) -> bool:
     del slow
     return row.length != CLOSED
+
+
+def everybody(seq: int, acked: Any) -> frozenset[str]:
+    del seq
+    return frozenset(acked)
 
 
 MUTANTS = (
@@ -99,6 +104,15 @@ MUTANTS = (
         also=((configuration, "r8d_confirmed_by", anybody),),
     ),
     Mutant(
+        "old-acknowledgements-count",
+        "R8 a",
+        "a voter that has acknowledged anything of the epoch counts for every record",
+        holding,
+        "r8d_holding",
+        everybody,
+        mixes.TAILS,
+    ),
+    Mutant(
         "old-epoch-acknowledged",
         "R8 a",
         "a voter acknowledges records of an epoch that it has replaced",
@@ -127,11 +141,9 @@ MUTANTS = (
         holding,
         "r8b_counts",
         always,
-        mixes.PICKY,
-        spared=(
-            "an end is fixed before its record is sent, `quorum_wait` and R9's not-after run "
-            "out long before another owner can serve"
-        ),
+        corners.ASKERS,
+        spared="R9's not-after ends with the hold, so nobody installs what comes later",
+        beside=((holding, "r9_not_after", no_not_after),),
     ),
     Mutant(
         "blocking-not-resent",
@@ -189,7 +201,16 @@ MUTANTS = (
         records,
         "r8c_union",
         first_read,
-        mixes.DEAF_RELEASES,
+        corners.STALE_READS,
+    ),
+    Mutant(
+        "over-is-open",
+        "R8 c",
+        "a record that a voter knows to be over is taken from another that does not",
+        records,
+        "r8c_over",
+        never,
+        corners.STALE_READS,
     ),
     Mutant(
         "base-without-cooling",
@@ -237,6 +258,24 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "late-release-carried-out",
+        "R8 d",
+        "a release ends whatever its subscriber has been told since it was asked",
+        records,
+        "r8d_release_names",
+        always,
+        corners.LATE_RELEASES,
+    ),
+    Mutant(
+        "over-returns",
+        "R17",
+        "a record that is over is taken again from a late copy",
+        records,
+        "r17_over",
+        never,
+        corners.STALE_READS,
+    ),
+    Mutant(
         "order-by-seq-alone",
         "R17",
         "of two elements the one with the higher seq is taken, whatever their epochs",
@@ -257,5 +296,6 @@ MUTANTS = (
             "a voter that had everything up to an element and lacks it says that it is over "
             "(R17), floor or not; the floor bounds what is kept"
         ),
+        beside=((records, "r17_over", never),),
     ),
 )

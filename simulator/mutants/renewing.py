@@ -8,7 +8,7 @@ from nexus.core.renewing import Renewing
 from nexus.model.time import Instant
 from nexus.ownership import clocks, configuration, holding, register
 from nexus.ownership.clocks import NodeClocks
-from simulator.mutants import mixes
+from simulator.mutants import corners, mixes
 from simulator.mutants.base import Mutant
 from simulator.mutants.wrong import always, anybody, never, nothing
 
@@ -75,6 +75,15 @@ MUTANTS = (
         "advance",
         by_the_fast_clock,
         mixes.SLEEP,
+    ),
+    Mutant(
+        "unwitnessed",
+        "R5",
+        "a node without a running clock holds on without a voter's young answer",
+        holding,
+        "r5_witnessed_until",
+        lambda sent, hold_until, witness_age_ns: hold_until,
+        corners.STOPPED,
     ),
     Mutant(
         "never-gives-up",

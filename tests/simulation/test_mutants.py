@@ -7,10 +7,10 @@ import argparse
 import pytest
 
 from nexus.ownership import holding
-from simulator.mutants import MUTANTS, Mutant, command
+from simulator.mutants import MIXES, MUTANTS, Mix, Mutant, command
 from simulator.mutants.base import RUNS_MAX
 from simulator.mutants.hunt import hunt
-from simulator.mutants.mixes import COOLING, MIXES
+from simulator.mutants.mixes import COOLING
 from simulator.mutants.seeds import SEEDS
 
 LIVENESS = {1, 13, 16, 19}
@@ -50,6 +50,23 @@ def test_a_mutant_is_another_function_and_leaves_none_behind(name):
             assert vars(place)[function] is wrong
             assert wrong is not intact
     assert [vars(place)[function] for place, function, _ in mutant.replacements] == before
+
+
+def test_what_is_taken_away_beside_a_mutant_is_taken_away_in_its_control_too():
+    mutant = MUTANTS["no-recheck-at-accept"]
+    ((place, function, wrong),) = mutant.beside
+    seen = []
+    mix = Mix("seen", "nothing", COOLING.raw, lambda world: seen.append(vars(place)[function]))
+    Mutant("seen", "R3", "", *mutant.replacements[0], mix, beside=mutant.beside).control(0)
+    assert seen == [wrong]
+    assert vars(place)[function] is not wrong
+
+
+def test_what_nothing_can_catch_says_why_and_is_hunted_on_request_only():
+    unhunted = [each for each in MUTANTS.values() if not each.hunted]
+    assert all(each.spared and not each.beside for each in unhunted)
+    for each in MUTANTS.values():
+        assert bool(each.spared) >= bool(each.beside), each.name
 
 
 @pytest.mark.parametrize("name", CORE)

@@ -1,0 +1,333 @@
+"""What the mixes of corners do to a world: voters that missed something, clocks that stop."""
+
+from __future__ import annotations
+
+from functools import partial
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from nexus.core.operations.allocate import Allocate
+from nexus.core.operations.nodes import FenceNode
+from nexus.core.operations.release import Release
+from nexus.model.time import seconds_to_ns
+from simulator.calls import Answer
+from simulator.machine import Machine
+from simulator.mutants.paths import ROWS, Pick, pick
+from simulator.mutants.scripts import (
+    at,
+    cut,
+    edges_prove_disks,
+    install,
+    owners_of,
+    times,
+)
+from simulator.oracle import resource_of
+
+if TYPE_CHECKING:
+    from simulator.world import World
+
+FOREVER_NS = 1 << 62
+
+
+def interpose(world: World, passes: Any) -> None:
+    """Ask ``passes(source, target, kind, message)`` of every message; False: it is lost."""
+    network = world.network
+    send = network.send
+
+    def picking(source: str, target: str, message: Any) -> None:
+        if passes(source, target, type(message).__name__, message):
+            send(source, target, message)
+
+    setattr(network, "send", picking)  # noqa: B010 - a method of this one network
+
+
+def edges_hear_nothing(world: World) -> None:
+    """No row ever reaches an edge by gossip: what it knows of epochs it learned by asking."""
+    edges = tuple(world.layout.names("edge"))
+    deaf = Pick(("RowsSpread", "DigestSpread"), edges, False, 0, FOREVER_NS, 1.0, 1)
+    pick(world, [deaf], world.rng("script", "unheard"))
+
+
+def deaf_in_turn(world: World) -> None:
+    """One member after the other hears of no rows; what it holds is old."""
+    rng = world.rng("script", "deaf in turn")
+    picks, second = [], 6.0
+    while second < world.scenario.duration_s:
+        until = second + rng.uniform(15, 40)
+        victims = tuple(rng.sample(world.network.names, 2))
+        from_ns, until_ns = seconds_to_ns(second), seconds_to_ns(until)
+        picks.append(Pick(ROWS, victims, False, from_ns, until_ns, 1.0, 1))
+        second += rng.uniform(5, 20)
+    pick(world, picks, rng)
+
+
+def dies_proposing(world: World) -> None:
+    """A first candidate reaches one voter with its proposal, and loses its disk right then."""
+    rng = world.rng("script", "dies proposing")
+    edges = world.layout.names("edge")
+    cores = world.layout.names("core")
+    reached = {edge: rng.choice(cores) for edge in edges}
+    dead: set[str] = set()
+
+    def passes(source: str, target: str, kind: str, message: Any) -> bool:
+        if source not in reached or source in dead or kind != "AcceptShards":
+            return True
+        if target != reached[source]:
+            return False
+        dead.add(source)
+        machine = world.machines[source]
+        now_s = world.env.now_ns / 1e9
+        at(world, now_s + rng.uniform(0.05, 0.3), partial(lose_disk, machine))
+        at(world, now_s + 1, machine.revive)
+        return True
+
+    interpose(world, passes)
+
+
+def lose_disk(machine: Machine) -> None:
+    """Off, and the disk is empty when it comes back."""
+    machine.crash(reason="disk lost")
+    machine.wipe()
+
+
+def _install(world: World, answer: Answer) -> None:
+    install(world, answer)
+
+
+def unaware_voter(world: World) -> None:
+    """One voter never hears of the edges' grants; an edge that is cut off loses its disk."""
+    edges_prove_disks(world)
+    rng = world.rng("script", "unaware")
+    cores = world.layout.names("core")
+    unaware, away = rng.sample(cores, 2)
+    kinds = ("PrepareShards", "AcceptShards", "RenewGrants", "PushRecords")
+    missed = {(edge, kind) for edge in world.layout.names("edge") for kind in kinds}
+    lost_s = rng.uniform(30, 40)
+    until_ns = seconds_to_ns(lost_s)
+
+    def passes(source: str, target: str, kind: str, message: Any) -> bool:
+        heard = target != unaware or world.env.now_ns >= until_ns
+        return heard or (source, kind) not in missed
+
+    interpose(world, passes)
+    at(world, lost_s - rng.uniform(6, 9), partial(_cut_and_lost, world, rng, lost_s))
+    at(world, lost_s, lambda: cut(world, [away], 8))
+
+
+def _cut_and_lost(world: World, rng: Random, lost_s: float) -> None:
+    owners = owners_of(world)
+    if not owners:
+        return
+    name = rng.choice(owners)
+    machine = world.machines[name]
+    now_s = world.env.now_ns / 1e9
+    cut(world, [name], lost_s + 0.2 - now_s)
+
+    def ask(home: str, who: str) -> None:
+        request = Allocate("p", who, ttl_s=25, provisional=True)
+        world.call(home, request, partial(_install, world))
+
+    for number in range(3):
+        at(world, now_s + rng.uniform(1, 5), partial(ask, name, f"told-{number}"))
+    at(world, lost_s, partial(lose_disk, machine))
+    at(world, lost_s + 0.5, machine.revive)
+    for number in range(12):
+        at(world, lost_s + 1 + number, partial(ask, name, f"next-{number}"))
+
+
+def releases_on_their_way(world: World) -> None:
+    """An owner that has just given a shard back dies, and is back before anybody hears of it.
+
+    What gave the shard back reaches each voter just before the next candidate does, and for a
+    while nothing of what the owner says of its records gets through.
+    """
+    network, env = world.network, world.env
+    send = network.send
+    muted: dict[str, int] = {}
+    waiting: dict[str, list[tuple[str, Any]]] = {}
+
+    def picking(source: str, target: str, message: Any) -> None:
+        kind = type(message).__name__
+        now = env.now_ns
+        if kind == "ReleaseShards":
+            if now > muted.get(source, 0):
+                muted[source] = now + seconds_to_ns(25)
+                machine = world.machines[source]
+                at(world, now / 1e9 + 0.01, partial(machine.crash, reason="died releasing"))
+                at(world, now / 1e9 + 0.1, machine.revive)
+            waiting.setdefault(target, []).append((source, message))
+            return
+        if kind == "PushRecords" and now < muted.get(source, 0):
+            return
+        if kind == "PrepareShards":
+            for releaser, release in waiting.pop(target, ()):
+                send(releaser, target, release)
+            late = seconds_to_ns(0.01)
+            env.call_later(late, lambda _: send(source, target, message), None)
+            return
+        send(source, target, message)
+
+    setattr(network, "send", picking)  # noqa: B010 - a method of this one network
+
+
+def old_releases(world: World) -> None:
+    """What once gave a shard back comes again, just before a candidate asks for that shard."""
+    network, env = world.network, world.env
+    send = network.send
+    kept: dict[tuple[str, Any], Any] = {}
+
+    def again(source: str, target: str, message: Any, _: None) -> None:
+        send(source, target, message)
+
+    def picking(source: str, target: str, message: Any) -> None:
+        kind = type(message).__name__
+        if kind == "ReleaseShards":
+            for key, _seal in message.seals:
+                kept[target, key] = (source, message)
+        if kind != "PrepareShards":
+            send(source, target, message)
+            return
+        for key in message.shards:
+            if (target, key) in kept:
+                releaser, release = kept[target, key]
+                env.call_later(1_000_000, partial(again, releaser, target, release), None)
+        env.call_later(seconds_to_ns(0.01), lambda _: send(source, target, message), None)
+
+    setattr(network, "send", picking)  # noqa: B010 - a method of this one network
+
+
+def fenced_and_back(world: World) -> None:
+    """A fenced member registers again and serves; a voter that votes for it hears of the fence
+    late, when another one, that knew of it, has missed the new grant."""
+    rng = world.rng("script", "fenced and back")
+    at(world, rng.uniform(15, 25), partial(_fenced_and_back, world, rng))
+
+
+def _fenced_and_back(world: World, rng: Random) -> None:
+    owners = owners_of(world)
+    if not owners:
+        return
+    name = rng.choice(owners)
+    by, misses, late = rng.sample(world.layout.names("core"), 3)
+    now_s = world.env.now_ns / 1e9
+    heard_s = now_s + rng.uniform(36, 44)
+    heard_ns = seconds_to_ns(heard_s)
+    decisions = ("Decided", "CatalogTold", "DecisionsWanted")
+    asking = ("PrepareShards", "AcceptShards", "RenewGrants", "PushRecords")
+
+    def passes(source: str, target: str, kind: str, message: Any) -> bool:
+        if source == name and target == misses and kind in asking:
+            return False
+        if world.env.now_ns >= heard_ns:
+            return True
+        others_ask = kind == "PrepareShards" and source != name
+        return not (others_ask or (target == late and kind in decisions))
+
+    interpose(world, passes)
+    machine = world.machines[name]
+    machine.crash(reason="switched off")
+    world.oracle.stop_all(name)
+    world.call(by, FenceNode(name, "switched off"), lambda answer: None)
+    at(world, now_s + rng.uniform(0.2, 2), machine.revive)
+    at(world, heard_s - rng.uniform(0.5, 2), lambda: cut(world, [name], 25))
+
+
+def stopped_clocks(world: World) -> None:
+    """Edges whose every clock stops while they are stopped, and who know that of themselves."""
+    rng = world.rng("script", "stopped clocks")
+    edges = world.layout.names("edge")
+    for name in edges:
+        machine = world.machines[name]
+        machine.config = msgspec.structs.replace(
+            machine.config, running_clock=False, witness_age_ns=seconds_to_ns(1)
+        )
+    for second in times(world, rng, 8, spare_s=45):
+        at(world, second, partial(_stop, world, rng, rng.uniform(12, 40)))
+
+
+def _stop(world: World, rng: Random, lasts_s: float) -> None:
+    owners = owners_of(world)
+    if not owners:
+        return
+    machine = world.machines[rng.choice(owners)]
+    machine.pause()
+    clock = machine.clock
+    before = clock.peek()
+
+    def go_on() -> None:
+        clock._rebase()
+        clock._mono, clock._boot, clock._wall = before.mono_ns, before.boot_ns, before.wall_ns
+        if machine.process is not None:
+            machine.process.alarm.rearm()
+        machine.resume()
+
+    at(world, world.env.now_ns / 1e9 + lasts_s, go_on)
+
+
+def late_releases(world: World) -> None:
+    """A release comes to its owner seconds late; its holder has been told the address again."""
+    rng = world.rng("script", "late releases")
+    network, env = world.network, world.env
+    send = network.send
+
+    def picking(source: str, target: str, message: Any) -> None:
+        if type(message).__name__ != "Forward" or rng.random() < 0.5:
+            send(source, target, message)
+            return
+        late = seconds_to_ns(rng.uniform(1.5, 9))
+        env.call_later(late, lambda _: send(source, target, message), None)
+        if rng.random() < 0.5:
+            send(source, target, message)
+
+    setattr(network, "send", picking)  # noqa: B010 - a method of this one network
+
+
+def asks_and_leaves(world: World) -> None:
+    """Somebody asks a cut-off owner for good, gets no answer, and is served elsewhere."""
+    rng = world.rng("script", "asks and leaves")
+    for number, second in enumerate((20.0, 62.0, 104.0)):
+        name = f"asker-{number}"
+        at(world, second + rng.uniform(0, 8), partial(_asks_and_leaves, world, rng, name))
+
+
+def _asks_and_leaves(world: World, rng: Random, name: str) -> None:
+    owners = owners_of(world)
+    if not owners:
+        return
+    home = rng.choice(owners)
+    elsewhere = rng.choice([other for other in world.layout.names("core") if other != home])
+    now_s = world.env.now_ns / 1e9
+    told: list[str] = []
+    # Its questions arrive and every answer to it is late, until others have its shards.
+    late = Pick(
+        ("RecordsHeld",),
+        (home,),
+        False,
+        world.env.now_ns,
+        world.env.now_ns + seconds_to_ns(0.5),
+        0.0,
+        seconds_to_ns(40),
+    )
+    pick(world, [late], rng)
+    at(world, now_s + 0.6, lambda: cut(world, [home], 33))
+
+    def answered(answer: Answer) -> None:
+        if install(world, answer):
+            told.append(resource_of(answer.result))
+
+    def release() -> None:
+        for resource in told:
+            world.oracle.stop(resource, name)
+        world.call(elsewhere, Release(name, "p"), lambda answer: None)
+
+    limit_ns = seconds_to_ns(45)
+    at(
+        world,
+        now_s + 0.05,
+        lambda: world.call(home, Allocate("p", name), partial(_install, world), limit_ns),
+    )
+    for wait_s in (24, 26, 28):
+        at(world, now_s + wait_s, partial(world.call, elsewhere, Allocate("p", name), answered))
+    at(world, now_s + 29.5, release)
