@@ -1,9 +1,9 @@
 """The head of a plain request: what most clients send almost always, and nothing else.
 
 httptools (llhttp) does the parsing.  A head that is anything but plain is None here, and its
-connection is aiohttp's to answer: not HTTP/1.1, broken, large, with a transfer coding, an
-expectation, an upgrade, or two lengths.  So there is one place that words refusals, and what is
-served here cannot be read in two ways.
+connection is aiohttp's to answer: not HTTP/1.1, broken, large, without a host, with a field twice,
+a whole URL for a target, a transfer coding, an expectation or an upgrade.  So there is one place
+that words refusals, and what is served here cannot be read in two ways.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ HEAD_BYTES_MAX = 8_190
 FIELDS_MAX = 32
 LENGTH_DIGITS_MAX = 12
 
-_NOT_PLAIN = frozenset({b"transfer-encoding", b"expect", b"upgrade"})
+_NOT_PLAIN = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"sec-websocket-key1"})
 
 
 class HeaderFields(Mapping[str, str]):
-    """Header fields by name, whatever its case; the first of equal names counts."""
+    """Header fields by name, whatever its case."""
 
     __slots__ = ("_values",)
 
@@ -62,13 +62,12 @@ class Head:
 class _Fields:
     """What httptools calls while it reads one head."""
 
-    __slots__ = ("began", "count", "keep_alive", "lengths", "parser", "target", "values")
+    __slots__ = ("began", "count", "keep_alive", "parser", "target", "values")
 
     def __init__(self) -> None:
         self.target = b""
         self.values: dict[bytes, bytes] = {}
         self.count = 0
-        self.lengths = 0
         self.began = 0
         self.keep_alive: bool | None = None
         self.parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
@@ -80,11 +79,8 @@ class _Fields:
         self.target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        name = name.lower()
         self.count += 1
-        if name == b"content-length":
-            self.lengths += 1
-        self.values.setdefault(name, value)
+        self.values[name.lower()] = value.rstrip(b" \t")
 
     def on_headers_complete(self) -> None:
         # Asked here: the parser forgets it with the end of the message.
@@ -112,9 +108,11 @@ def parse_head(data: bytes) -> Head | None:
     values = fields.values
     if fields.keep_alive is None or fields.began != 1:
         return None
-    if parser.get_http_version() != "1.1" or fields.count > FIELDS_MAX:
+    if parser.get_http_version() != "1.1" or not fields.target.startswith(b"/"):
         return None
-    if not _NOT_PLAIN.isdisjoint(values) or fields.lengths > 1:
+    if fields.count > FIELDS_MAX or fields.count > len(values):
+        return None
+    if b"host" not in values or not _NOT_PLAIN.isdisjoint(values):
         return None
     length = values.get(b"content-length", b"0")
     if len(length) > LENGTH_DIGITS_MAX or not length.isdigit():
