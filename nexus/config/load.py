@@ -8,11 +8,10 @@ for every service of that name (``NEXUS_PORT=tcp://10.0.0.1:9000``).
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
-import yaml
 
 from nexus.config.keys import KEY_BY_NAME, KEYS, Key
 from nexus.config.kinds import ConfigError
@@ -90,9 +89,11 @@ def read_file(path: str) -> dict[str, object]:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
     if len(data) > FILE_BYTES_MAX:
         raise ConfigError(f"{path}: is above {FILE_BYTES_MAX} bytes")
+    from nexus.config import yaml_file
+
     try:
-        content = yaml.load(data, Loader=_Loader)  # a SafeLoader, see there
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        content = yaml_file.parse(data)
+    except ValueError as error:
         raise ConfigError(f"{path}: is not YAML: {_one_line(error)}") from None
     if content is None:
         return {}
@@ -103,23 +104,6 @@ def read_file(path: str) -> dict[str, object]:
         accepted = ", ".join(sorted(KEY_BY_NAME))
         raise ConfigError(f"{path}: unknown key {', '.join(unknown)}; accepted keys: {accepted}")
     return content
-
-
-class _Loader(yaml.SafeLoader):
-    """PyYAML keeps the last of two equal keys without a word; an operator should be told."""
-
-    def construct_mapping(
-        self, node: yaml.MappingNode, deep: bool = False
-    ) -> dict[Hashable, object]:
-        seen: list[object] = []
-        for key_node, _value in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key} is written twice", key_node.start_mark
-                )
-            seen.append(key)
-        return super().construct_mapping(node, deep)
 
 
 def _from_environment(environ: Mapping[str, str]) -> tuple[dict[str, _Given], list[str]]:

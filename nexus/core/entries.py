@@ -47,6 +47,28 @@ class RowsWritten(_Entry, frozen=True):
     rows: tuple[Row, ...]
 
 
+class OpenRowsKept(_Entry, frozen=True):
+    """Open rows of one pool without flags, column by column; only in snapshots.
+
+    In order of units.  A column of one value stands for that value in all rows; no ``blocked``
+    stands for ``ends``.
+    """
+
+    pool_no: int
+    units: list[int]
+    subscribers: list[str]
+    epochs: list[int]
+    seqs: list[int]
+    kinds: list[int]
+    ttls_s: list[int]
+    ends: list[int]
+    blocked: list[int]
+    created_us: list[int]
+    renewed_us: list[int]
+    node_ids: list[str | None]
+    backup_node_ids: list[str | None]
+
+
 class VoterWritten(_Entry, frozen=True):
     """One voter's part of one register, whole."""
 
@@ -135,6 +157,7 @@ Entry = (
     SessionStarted
     | ClockRead
     | RowsWritten
+    | OpenRowsKept
     | VoterWritten
     | OwnerWritten
     | HoldsWritten

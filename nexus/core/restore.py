@@ -15,6 +15,7 @@ from nexus.core.entries import (
     ClockRead,
     ConfigWritten,
     HoldsWritten,
+    OpenRowsKept,
     OwnerWritten,
     ReplicaWritten,
     RowsWritten,
@@ -23,7 +24,7 @@ from nexus.core.entries import (
     VoterWritten,
 )
 from nexus.core.members import Member
-from nexus.core.row_load import load_rows
+from nexus.core.row_load import load_kept, load_rows
 from nexus.ownership import records, register
 from nexus.ownership.clocks import ClockMark
 from nexus.ownership.configuration import Configuration
@@ -88,6 +89,11 @@ class Restorer:
             if pool is not None:
                 pool.begin(self.catalog.ctx.clocks)
                 load_rows(pool, entry.rows)
+        elif isinstance(entry, OpenRowsKept):
+            pool = self.book.by_no.get(entry.pool_no)
+            if pool is not None:
+                pool.begin(self.catalog.ctx.clocks)
+                load_kept(pool, entry)
         elif isinstance(entry, VoterWritten):
             self._voter(entry)
         elif isinstance(entry, OwnerWritten):

@@ -7,11 +7,10 @@ where they are newer.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import islice
-from operator import lt
 
+from nexus.core import columns
+from nexus.core.entries import OpenRowsKept
 from nexus.ownership import records
 from nexus.ownership.pool_state import PoolState
 from nexus.ownership.shard import (
@@ -26,25 +25,17 @@ from nexus.ownership.shard import (
     shared_ttl,
 )
 
-RUN_ROWS_MIN = 64
-"""Fewer rows at once are taken one by one: for them the calls for all together do not pay."""
+
+def load_kept(pool: PoolState, kept: OpenRowsKept) -> None:
+    """Take rows of a snapshot."""
+    for rows in columns.load(pool, kept):
+        _load_one_by_one(pool, rows)
 
 
 def load_rows(pool: PoolState, rows: Sequence[Row]) -> None:
     """Take rows as they come from the log."""
     share(rows)
-    units = [row.index for row in rows]
-    if len(units) < RUN_ROWS_MIN or not all(map(lt, units, islice(units, 1, None))):
-        _load_one_by_one(pool, rows)
-        return
-    first = 0
-    while first < len(units):
-        shard = pool.shard_at(units[first])
-        beyond = bisect_left(units, shard.stop, first)
-        part = list(rows[first:beyond])
-        if not pool.load(shard, part, units[first:beyond]):
-            _load_one_by_one(pool, part)
-        first = beyond
+    _load_one_by_one(pool, rows)
 
 
 def share(rows: Sequence[Row]) -> None:
@@ -68,22 +59,21 @@ def share(rows: Sequence[Row]) -> None:
 
 def _load_one_by_one(pool: PoolState, rows: Sequence[Row]) -> None:
     """An open row of a unit and a subscriber that have none yet goes in by the short way."""
-    shard_of = pool.geometry.shard_of
-    shards = pool.shards
-    subs = pool.subs
+    shard_at = pool.shard_at
+    file_subscriber = pool.subs.setdefault
     timed: list[Row] = []
     for row in rows:
-        shard = shards[shard_of(row.index)]
+        shard = shard_at(row.index)
         if row.seq > shard.top_seq:
             shard.top_seq = row.seq
-        if row.flags or row.length != HELD or subs.setdefault(row.subscriber, row) is not row:
+        if row.length != HELD or row.flags or file_subscriber(row.subscriber, row) is not row:
             _join(pool, shard, row)
         elif shard.rows.put_new(row):
             shard.held += 1
             if row.ends:
                 timed.append(row)
         else:
-            del subs[row.subscriber]
+            del pool.subs[row.subscriber]
             _join(pool, shard, row)
     pool.held_queue.add_dated(timed, [row.ends for row in timed])
 

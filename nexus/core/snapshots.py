@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from nexus.core import columns
 from nexus.core.entries import (
     CatalogWritten,
     OwnerWritten,
@@ -47,16 +48,23 @@ def snapshot_entries(node: NexusNode) -> Iterator[Any]:
     for slot, vote in sorted(node.decisions.votes.items()):
         yield SlotWritten(slot, vote.promised, vote.accepted_ballot, vote.accepted, decided=False)
     for pool in pools:
-        batch: list[Row] = []
+        plain: list[Row] = []
+        others: list[Row] = []
         for shard in pool.shards:
             yield from register_entries(shard)
             for rows in shard.rows.batches(ROWS_PER_ENTRY):
-                batch.extend(rows)
-                if len(batch) >= ROWS_PER_ENTRY:
-                    yield RowsWritten(pool.pool_no, tuple(batch))
-                    batch = []
-        if batch:
-            yield RowsWritten(pool.pool_no, tuple(batch))
+                plain += [row for row in rows if columns.is_plain(row)]
+                others += [row for row in rows if not columns.is_plain(row)]
+                if len(plain) >= ROWS_PER_ENTRY:
+                    yield columns.keep(pool.pool_no, plain)
+                    plain = []
+                if len(others) >= ROWS_PER_ENTRY:
+                    yield RowsWritten(pool.pool_no, tuple(others))
+                    others = []
+        if plain:
+            yield columns.keep(pool.pool_no, plain)
+        if others:
+            yield RowsWritten(pool.pool_no, tuple(others))
 
 
 def catalog_entry(node: NexusNode) -> CatalogWritten:

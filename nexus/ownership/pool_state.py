@@ -243,12 +243,11 @@ class PoolState:
             self.cooled(shard, row)
 
     def merge(self, shard: Shard, row: Row) -> None:
-        """Take a newer element from elsewhere (a voter's or replica's part, or a base)."""
+        """Take an element that stands above what is here, as it was written (R17)."""
         old = shard.rows.get(row.index)
         if old is not None:
             self._detach(shard, old)
             old.flags |= FLAG_GONE
-            row.blocked = max(row.blocked, old.blocked)
         shard.rows.put(row)
         if shard.free is not None:
             shard.free.take(row.index)
@@ -266,34 +265,36 @@ class PoolState:
         self.held_queue.begin(clocks.told)
         self.cooling_queue.begin(clocks.slow)
 
-    def load(self, shard: Shard, rows: list[Row], units: list[int]) -> bool:
-        """File rows of a restart in bulk; False, and nothing is done, if a unit has a row already.
+    def load(
+        self,
+        shard: Shard,
+        rows: list[Row],
+        units: list[int],
+        subscribers: list[str],
+        top_seq: int,
+        dues: list[int],
+    ) -> bool:
+        """File open rows of a restart in bulk; False, and nothing is done, if a unit has a row.
 
         Parameters
         ----------
-        rows : of one shard, in order of units.
-        units : their units.
-
-        Almost all of them are open and without flags: those go in by a few calls for all together.
+        rows : of one shard, open and without flags, in order of units.
+        units, subscribers, dues : of the rows; ``dues`` are their ends.
+        top_seq : the highest of their seqs.
         """
         if not shard.rows.load(rows, units):
             return False
-        shard.top_seq = max(shard.top_seq, max([row.seq for row in rows]))
-        plain = [row for row in rows if row.length == HELD and not row.flags]
-        others = [row for row in rows if row.length != HELD or row.flags]
-        shard.held += len(plain)
-        known = list(map(self.subs.setdefault, [row.subscriber for row in plain], plain))
-        if known != plain:
-            for first, row in zip(known, plain, strict=True):
+        shard.top_seq = max(shard.top_seq, top_seq)
+        shard.held += len(rows)
+        known = list(map(self.subs.setdefault, subscribers, rows))
+        if known != rows:
+            for first, row in zip(known, rows, strict=True):
                 if first is not row:
                     self._attach_double(self.subs[row.subscriber], row)
-        dues = [row.ends for row in plain]
         if 0 in dues:
-            plain = [row for row in plain if row.ends]
-            dues = [row.ends for row in plain]
-        self.held_queue.add_dated(plain, dues)
-        for row in others:
-            self.attach(shard, row)
+            rows = [row for row in rows if row.ends]
+            dues = [row.ends for row in rows]
+        self.held_queue.add_dated(rows, dues)
         return True
 
     def _give_back(self, shard: Shard, index: int) -> None:

@@ -6,16 +6,11 @@ import logging
 import sys
 import time
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
 
 SHOW_AFTER_S = 1.0
 LINE_INTERVAL_S = 5.0
@@ -27,12 +22,15 @@ class ReplayProgress:
     """Called as `nexus.driver.ports.Progress`; silent while the replay is short."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = Console(stderr=True) if console is None else console
-        self._people = self._console.is_terminal and sys.stderr is not None
+        self._console = console
+        if console is None:
+            self._people = sys.stderr is not None and sys.stderr.isatty()
+        else:
+            self._people = console.is_terminal
         self._began = time.monotonic()
         self._next_line = self._began + SHOW_AFTER_S
         self._bar: Progress | None = None
-        self._task = TaskID(0)
+        self._task: TaskID
 
     def __call__(self, done_bytes: int, total_bytes: int) -> None:
         now = time.monotonic()
@@ -48,12 +46,22 @@ class ReplayProgress:
 
     def _draw(self, done_bytes: int, total_bytes: int) -> None:
         if self._bar is None:
+            # Imported here: most starts are too short to show anything.
+            from rich.console import Console
+            from rich.progress import (
+                BarColumn,
+                DownloadColumn,
+                Progress,
+                TextColumn,
+                TimeRemainingColumn,
+            )
+
             self._bar = Progress(
                 TextColumn("replaying the log"),
                 BarColumn(),
                 DownloadColumn(),
                 TimeRemainingColumn(),
-                console=self._console,
+                console=self._console or Console(stderr=True),
                 transient=True,
             )
             self._bar.start()

@@ -5,8 +5,11 @@ from __future__ import annotations
 from random import Random
 
 import pytest
+from msgspec import structs
 
-from nexus.core.row_load import RUN_ROWS_MIN, load_rows
+from nexus import codec
+from nexus.core import columns
+from nexus.core.row_load import load_kept, load_rows
 from nexus.model.pool import PoolSpec
 from nexus.ownership.pool_state import PoolState
 from nexus.ownership.shard import CLOSED, FLAG_CLAIM, FLAG_GONE, HELD, SESSION, STICKY, Row
@@ -70,13 +73,26 @@ def loaded_one_by_one() -> tuple[object, ...]:
     return told(pool)
 
 
-@pytest.mark.parametrize("size", [RUN_ROWS_MIN, 700, 10_000])
-def test_runs_of_a_snapshot_come_to_what_single_rows_come_to(size: int) -> None:
+@pytest.mark.parametrize("size", [1, 64, 700, 10_000])
+def test_columns_of_a_snapshot_come_to_what_single_rows_come_to(size: int) -> None:
     pool = pool_of()
-    rows = some_rows()
+    rows = [each for each in some_rows() if columns.is_plain(each)]
     for first in range(0, len(rows), size):
-        load_rows(pool, tuple(rows[first : first + size]))
+        kept = columns.keep(1, rows[first : first + size])
+        load_kept(pool, codec.decode_entry(codec.encode_entry(kept)))
+    load_rows(pool, [each for each in some_rows() if not columns.is_plain(each)])
     assert told(pool) == loaded_one_by_one()
+
+
+def test_columns_keep_every_field() -> None:
+    rows = some_rows()[:3]
+    rows[0].node_id, rows[1].backup_node_id, rows[1].renewed_us = "n1", "n2", 7
+    rows[1].kind, rows[1].epoch, rows[1].ttl_s = STICKY, 3, 60
+    rows[1].blocked += 1
+    kept = codec.decode_entry(codec.encode_entry(columns.keep(1, rows)))
+    assert [structs.astuple(each) for each in columns.rows_of(kept)] == [
+        structs.astuple(each) for each in rows
+    ]
 
 
 def test_rows_in_any_order_come_to_the_same() -> None:
@@ -87,20 +103,12 @@ def test_rows_in_any_order_come_to_the_same() -> None:
     assert told(pool) == loaded_one_by_one()
 
 
-def test_a_run_over_rows_that_are_there_counts_where_it_is_newer() -> None:
+def test_columns_over_rows_that_are_there_count_where_they_are_newer() -> None:
     pool = pool_of()
     load_rows(pool, [row(unit, f"s{unit}", 5 if unit < 100 else 50) for unit in range(2, 200)])
-    load_rows(pool, [row(unit, f"t{unit}", 10) for unit in range(2, 200)])
-    assert set(pool.subs) == {f"t{u}" if u < 100 else f"s{u}" for u in range(2, 200)}
-    assert pool.shards[0].held == 198
-
-
-def test_a_unit_that_comes_twice_in_a_run_counts_once() -> None:
-    pool = pool_of()
-    rows = [row(unit, f"s{unit}", 5) for unit in range(2, 200)]
-    load_rows(pool, [*rows, row(199, "other", 6)])
-    assert (pool.shards[0].held, len(pool.subs)) == (198, 198)
-    assert pool.subs["other"].index == 199
+    load_kept(pool, columns.keep(1, [row(unit, f"t{unit}", 10) for unit in range(2, 300)]))
+    assert set(pool.subs) == {f"s{u}" if 100 <= u < 200 else f"t{u}" for u in range(2, 300)}
+    assert [shard.held for shard in pool.shards[:2]] == [254, 44]
 
 
 def test_a_released_unit_cools_for_what_the_release_said() -> None:
