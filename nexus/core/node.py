@@ -377,7 +377,10 @@ class NexusNode:
                 raise NexusError("rate_limited", "the disk is too slow", retry_after_s=1)
             run(self, call.request, call)
         except NexusError as refusal:
-            self.answer(call, refusal)
+            # Its traceback holds every frame up to the world's, one of which holds the effects,
+            # which hold the refusal; and effects are hidden from the collector.
+            refusal.__context__ = refusal.__cause__ = None
+            self.answer(call, refusal.with_traceback(None))
 
     def answer(self, call: Call, result: Any) -> None:
         """Answer now (nothing that needs the disk first)."""

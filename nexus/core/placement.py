@@ -36,6 +36,8 @@ class Placement:
         self.campaigns = campaigns
         self.owning = owning
         self.tables: dict[int, Assignment] = {}
+        self._versions: dict[int, int] = {}
+        """pool_no -> version of the members that its table is of."""
         self.budgets: dict[int, tuple[int, float]] = {}
         """pool_no -> (monotonic instant, moves saved up by then)."""
         self.routing = RoutingTable()
@@ -53,7 +55,10 @@ class Placement:
                 pool_key(pool.spec.id, pool.generation), len(pool.shards), pool.spec.load_bound
             )
             self.tables[pool.pool_no] = table
-        table.update(self.ring())
+            self._versions.pop(pool.pool_no, None)
+        if self._versions.get(pool.pool_no) != self.members.version:
+            table.update(self.ring())
+            self._versions[pool.pool_no] = self.members.version
         return table
 
     def route(self, subscriber: str) -> str | None:
