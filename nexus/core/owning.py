@@ -275,7 +275,7 @@ class Owning:
             if holding.r4_may_serve(owner) and holding.r5_holds(owner, self.ctx.clocks.fast):
                 self._serve(shard, owner)
             else:
-                self.ctx.timers.set("renew", self.ctx.now.mono_ns)
+                self.renewing.renew_soon(shard.key)
         if owner.state == DRAINING:
             self.releasing.try_seal(shard, owner)
         self._trim(shard, owner)
@@ -299,7 +299,6 @@ class Owning:
 
     def reconfigured(self) -> None:
         """Answers of the old configuration do not count; everything is asked again."""
-        self.renewing.rounds.clear()
         self.rounds.clear()
         self.releasing.reset()
         for shard in self.owned.values():
@@ -313,8 +312,7 @@ class Owning:
             owner.tail.clear()
             owner.sent_floor = owner.seq
             self.leasing.mark_dirty(shard)
-        if self.owned:
-            self.renewing.renew()
+        self.renewing.renew_anew()
 
 
 def fresh_rows(

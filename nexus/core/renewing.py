@@ -1,12 +1,14 @@
 """An owner keeps its grants alive: renewals, refusals, giving up, newer sessions (R4, R5, R22).
 
-A renewal names the shards that it is for, and the time is noted before it is sent; each shard
-counts its own voters (R5).
+All grants are renewed once an interval, in a round of messages of bounded size: neither sending one
+nor its answer holds the node up, however many shards it has.  Each message notes its own time
+before it is sent, so a shard that is late in a round simply holds from later on (R5).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -23,7 +25,7 @@ from nexus.core.messages import (
 )
 from nexus.core.releasing import Releasing
 from nexus.core.telling import Telling
-from nexus.model.time import NS_PER_S
+from nexus.model.time import NS_PER_MS, NS_PER_S
 from nexus.ownership import clocks as timelines
 from nexus.ownership import configuration, holding, register
 from nexus.ownership.shard import DRAINING, RENEWING, SEALED, OwnerShard, Shard
@@ -36,19 +38,28 @@ RENEW_FRACTION = 6
 """Renewals per horizon."""
 HOLDS_ENTRY_NS = 30 * NS_PER_S
 """Unchanged holds are written down this often: what a cold start may resume is that much less."""
-ROUNDS_MAX = 64
-"""Rounds whose answers are still counted; older ones are late in any case."""
+SHARDS_PER_RENEWAL = 1_024
+"""Shards that one message renews."""
+RENEWAL_GAP_NS = 5 * NS_PER_MS
+"""Between two messages of a round; less where the round would fill half of its interval."""
+MESSAGES_MAX = 64
+"""Renewals whose answers are still counted, those of two rounds at least; older ones are late in
+any case."""
 
 
-class _Round:
-    """One renewal: when it left, for which grants, and who acknowledged what."""
+class _Renewal:
+    """One message: when it left, for which grants, and what each voter refused of it."""
 
-    __slots__ = ("grants", "sent", "voters")
+    __slots__ = ("answers", "grants", "sent")
 
     def __init__(self, sent: int, grants: dict[Key, Ballot]) -> None:
         self.sent = sent
         self.grants = grants
-        self.voters: dict[Key, dict[str, None]] = {key: {} for key in grants}
+        self.answers: dict[str, frozenset[Key]] = {}
+
+    def renewed_by(self, key: Key) -> list[str]:
+        """Voters that acknowledged the renewal of one shard."""
+        return [voter for voter, refused in self.answers.items() if key not in refused]
 
 
 class Renewing:
@@ -80,19 +91,34 @@ class Renewing:
         self.drop = releasing.drop
         self.serve = serve
         self.held_again = held_again
-        self.rounds: dict[int, _Round] = {}
-        self.round_no = 0
+        self.sent: dict[int, _Renewal] = {}
+        self.message_no = 0
+        self._left: deque[Key] = deque()
+        """Shards that the round under way has still to name."""
+        self._spent_ns = 0
+        """For how long it has been under way, by the gaps between its messages."""
+        self._horizon_ns: int | None = None
+        """Smallest finite horizon of the round before."""
+        self._seen_ns: int | None = None
+        """The same of this round, so far."""
         self.superseded = False
         """A newer session of this member was seen: this process stops acting (R22)."""
         self._holds_written: list[tuple[int, int, Ballot]] = []
         self._holds_due = 0
 
     def adopt(self, shards: list[Shard]) -> None:
-        """Shards were won: renew them along with the others, at once."""
+        """Shards were won: renew them at once, along with the others if those are few."""
         for shard in shards:
             self.owned[shard.key] = shard
-        if shards:
+        if not shards:
+            return
+        if len(self.owned) <= SHARDS_PER_RENEWAL:
             self.renew()
+            return
+        grants = self._grants([shard.key for shard in shards])
+        due = self.ctx.now.mono_ns + self.interval_ns()
+        self.ctx.timers.set_earlier("renew", due)
+        self._send(grants)
 
     def interval_ns(self) -> int:
         """min(20 s, smallest finite horizon held / 6), or as configured."""
@@ -100,45 +126,92 @@ class Renewing:
             return self.ctx.config.witness_ns // WITNESS_FRACTION
         if self.ctx.config.renew_interval_ns is not None:
             return self.ctx.config.renew_interval_ns
-        horizons = [
-            owner.grant.horizon_ns
-            for shard in self.owned.values()
-            if (owner := shard.owner) is not None and owner.grant.horizon_ns is not None
-        ]
-        smallest = min(horizons, default=RENEW_INTERVAL_MAX_NS * RENEW_FRACTION)
+        largest = RENEW_INTERVAL_MAX_NS * RENEW_FRACTION
+        smallest = min(self._horizon_ns or largest, self._seen_ns or largest)
         return min(RENEW_INTERVAL_MAX_NS, smallest // RENEW_FRACTION)
 
     def renew(self) -> None:
-        """Send one renewal for everything, noting the time before sending (R5)."""
+        """Begin a round over everything, or go on with the one under way: its next message."""
         ctx = self.ctx
+        if not self._left:
+            self._left.extend(self.owned)
+            self._spent_ns = 0
+            self._seen_ns = None
+        left = self._left
+        grants = self._grants([left.popleft() for _ in range(min(len(left), SHARDS_PER_RENEWAL))])
+        if left:
+            gap = self._gap_ns()
+            self._spent_ns += gap
+            ctx.timers.set("renew", ctx.now.mono_ns + gap)
+            interval = self.interval_ns()
+        else:
+            self._horizon_ns = self._seen_ns
+            interval = self.interval_ns()
+            jitter = int(interval * ctx.config.renew_jitter_ratio)
+            delay = interval - jitter // 2 + (ctx.rng.randrange(jitter) if jitter else 0)
+            if self.owned:
+                ctx.timers.set("renew", ctx.now.mono_ns + max(0, delay - self._spent_ns))
+            self._spent_ns = 0
+        self._give_up(interval, grants)
+        self._send({key: epoch for key, epoch in grants.items() if key in self.owned})
+
+    def renew_anew(self) -> None:
+        """Begin a round now; no answer to an earlier one counts (R21)."""
+        self.sent.clear()
+        self._left.clear()
+        if self.owned:
+            self.renew()
+
+    def renew_soon(self, key: Key) -> None:
+        """A shard waits for its renewal: name it next, in a round that begins now if need be."""
+        if self._left:
+            self._left.appendleft(key)
+        self.ctx.timers.set("renew", self.ctx.now.mono_ns)
+
+    def _gap_ns(self) -> int:
+        messages = -(-len(self.owned) // SHARDS_PER_RENEWAL)
+        return min(RENEWAL_GAP_NS, self.interval_ns() // (2 * messages))
+
+    def _grants(self, keys: list[Key]) -> dict[Key, Ballot]:
+        """What there is to renew of some shards; those that are not ours any more are let go."""
         grants: dict[Key, Ballot] = {}
-        for key, shard in list(self.owned.items()):
+        seen = self._seen_ns
+        for key in keys:
+            shard = self.owned.get(key)
+            if shard is None:
+                continue
             owner = shard.owner
             if owner is None:
                 del self.owned[key]
-            elif owner.state != SEALED:
+                continue
+            horizon = owner.grant.horizon_ns
+            if horizon is not None and (seen is None or horizon < seen):
+                seen = horizon
+            if owner.state != SEALED:
                 grants[key] = owner.grant.epoch
-        interval = self.interval_ns()
-        jitter = int(interval * ctx.config.renew_jitter_ratio)
-        delay = interval - jitter // 2 + (ctx.rng.randrange(jitter) if jitter else 0)
-        if self.owned:
-            ctx.timers.set("renew", ctx.now.mono_ns + delay)
-        self._give_up(interval)
-        grants = {key: epoch for key, epoch in grants.items() if key in self.owned}
+        self._seen_ns = seen
+        return grants
+
+    def _send(self, grants: dict[Key, Ballot]) -> None:
+        """One renewal, noting the time before sending (R5)."""
         if not grants or self.superseded:
             return
-        self.round_no += 1
-        self.rounds[self.round_no] = _Round(ctx.clocks.fast, grants)
-        self.rounds.pop(self.round_no - ROUNDS_MAX, None)
+        ctx = self.ctx
+        self.message_no += 1
+        self.sent[self.message_no] = _Renewal(ctx.clocks.fast, grants)
+        kept = max(MESSAGES_MAX, 2 * -(-len(self.owned) // SHARDS_PER_RENEWAL))
+        while len(self.sent) > kept:
+            del self.sent[next(iter(self.sent))]
         message = RenewGrants(
-            ctx.configuration.number, self.round_no, ctx.config.session, tuple(grants.items())
+            ctx.configuration.number, self.message_no, ctx.config.session, tuple(grants.items())
         )
         for voter in ctx.configuration.voters:
             ctx.send_now(voter, message)
 
-    def _give_up(self, interval_ns: int) -> None:
+    def _give_up(self, interval_ns: int, keys: Iterable[Key]) -> None:
         """R5: refused for a higher ballot and two intervals past the hold."""
-        for shard in list(self.owned.values()):
+        for key in keys:
+            shard = self.owned[key]
             owner = shard.owner
             if owner is not None and holding.r5_gives_up(owner, self.ctx.clocks.fast, interval_ns):
                 self.drop(shard, "given up")
@@ -150,30 +223,32 @@ class Renewing:
             self.ctx.config.session,
         ):
             return
-        sent_round = self.rounds.get(message.round_no)
-        if sent_round is None:
+        renewal = self.sent.get(message.round_no)
+        if renewal is None:
             return
         if self.ctx.config.witness_ns is not None and sender != self.ctx.me:
             self.ctx.clocks.witness(sender, message.clock_ns)
-        refused = {key: (reason, ballot) for key, reason, ballot in message.refused}
         config = self.ctx.configuration
-        for key, epoch in sent_round.grants.items():
+        refused = {key: (reason, ballot) for key, reason, ballot in message.refused}
+        # What a voter acknowledged once is acknowledged, whatever it says of a late copy.
+        still = frozenset(refused).intersection(renewal.answers.get(sender, refused))
+        register.r2_count(renewal.answers, sender, still, config.voters)
+        whole = not any(renewal.answers.values())
+        quorum = whole and configuration.r5_renewed(config, renewal.answers)
+        for key, epoch in renewal.grants.items():
             if key in refused:
                 self._renewal_refused(sender, key, epoch, *refused[key])
-                continue
-            voters = sent_round.voters[key]
-            register.r2_count(voters, sender, None, config.voters)
-            shard = self.owned.get(key)
-            if (
-                shard is not None
-                and shard.owner is not None
-                and shard.owner.grant.epoch == epoch
-                and configuration.r5_renewed(config, voters)
+            elif quorum or (
+                not whole and configuration.r5_renewed(config, renewal.renewed_by(key))
             ):
-                self._renewed(shard, shard.owner, sent_round.sent)
+                shard = self.owned.get(key)
+                if shard is not None and (owner := shard.owner) and owner.grant.epoch == epoch:
+                    self._renewed(shard, owner, renewal.sent)
         self._keep_holds()
 
     def _renewed(self, shard: Shard, owner: OwnerShard, sent: int) -> None:
+        if self.superseded:
+            return  # R22: whatever voters say that have not met the newer session
         fast = self.ctx.clocks.fast
         held_before = holding.r5_holds(owner, fast)
         hold_until = holding.r5_hold_until(sent, fast, owner.grant.horizon_ns)
