@@ -100,9 +100,17 @@ class Driver:
         self._alarm.set(None)
 
     def _handle(self, event: Event) -> None:
+        outbox = self._outbox
         for effect in self.node.handle(event, self._clock.read()):
-            if type(effect) is Send:  # most of all; the others are told apart below
+            # The frequent ones by their type: a chain of patterns takes longer than they do.
+            if type(effect) is Send:
                 self._transport.send(effect.to, effect.message)
+            elif type(effect) is Reply:
+                outbox.reply(effect.reply_to, effect.result)
+            elif type(effect) is Watch:
+                outbox.watch(effect)
+            elif type(effect) is Audit:
+                outbox.audit(effect)
             else:
                 self._carry_out(effect)
 

@@ -34,7 +34,7 @@ class Api(Protocol):
         """Why this node does not serve (log replay, a lone node's dead disk); None if it does."""
 
 
-class HttpRequest:
+class HttpRequest(msgspec.Struct, gc=False, eq=False):
     """One request, read to its end.
 
     path, query_string : as sent, still percent-encoded; the router fills ``params``, decoded.
@@ -43,52 +43,23 @@ class HttpRequest:
     takes_streams : whether the port can send a reply piece by piece.
     """
 
-    __slots__ = (
-        "_query",
-        "actor",
-        "body",
-        "cause_id",
-        "headers",
-        "method",
-        "params",
-        "path",
-        "query_string",
-        "takes_streams",
-    )
-
-    def __init__(
-        self,
-        method: str,
-        path: str,
-        query_string: str = "",
-        headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
-        *,
-        cause_id: str = "",
-        actor: str = "anonymous",
-        takes_streams: bool = True,
-    ) -> None:
-        self.method = method
-        self.path = path
-        self.query_string = query_string
-        self.headers: Mapping[str, str] = {} if headers is None else headers
-        self.body = body
-        self.cause_id = cause_id
-        self.actor = actor
-        self.takes_streams = takes_streams
-        self.params: dict[str, str] = NO_PARAMS
-        self._query: dict[str, str] | None = None
+    method: str
+    path: str
+    query_string: str = ""
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
+    cause_id: str = ""
+    actor: str = "anonymous"
+    takes_streams: bool = True
+    params: dict[str, str] = {}
+    parsed_query: dict[str, str] | None = None
 
     @property
     def query(self) -> Mapping[str, str]:
         """Decoded query parameters that are not empty; the first of equal names counts."""
-        if self._query is None:
-            self._query = parse_query(self.query_string) if self.query_string else {}
-        return self._query
-
-
-NO_PARAMS: dict[str, str] = {}
-"""Shared by all requests to paths without parameters; never written to."""
+        if self.parsed_query is None:
+            self.parsed_query = parse_query(self.query_string) if self.query_string else {}
+        return self.parsed_query
 
 
 def parse_query(query_string: str) -> dict[str, str]:
@@ -101,24 +72,14 @@ def parse_query(query_string: str) -> dict[str, str]:
     return dict(pairs)
 
 
-class HttpReply:
+class HttpReply(msgspec.Struct, gc=False, eq=False):
     """One reply: a status and bytes, or a ``stream`` of chunks after the headers."""
 
-    __slots__ = ("body", "content_type", "headers", "status", "stream")
-
-    def __init__(
-        self,
-        status: int,
-        body: bytes = b"",
-        content_type: str = JSON_TYPE,
-        headers: Headers = (),
-        stream: AsyncGenerator[bytes, None] | None = None,
-    ) -> None:
-        self.status = status
-        self.body = body
-        self.content_type = content_type
-        self.headers = headers
-        self.stream = stream
+    status: int
+    body: bytes = b""
+    content_type: str = JSON_TYPE
+    headers: Headers = ()
+    stream: AsyncGenerator[bytes, None] | None = None
 
 
 Handler = Callable[[HttpRequest, Api], Awaitable[HttpReply]]

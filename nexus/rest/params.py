@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from nexus.errors import validation
 from nexus.model import ids
@@ -30,9 +31,13 @@ def checked(check: Callable[[str], str], field: str, value: str) -> str:
         raise validation(field, str(problem)) from None
 
 
+_known_pool_id = lru_cache(1024)(ids.check_pool_id)
+"""There are few pools, and every request names one."""
+
+
 def pool_id(value: str, field: str = "pool_id") -> str:
     """A legal pool id."""
-    return checked(ids.check_pool_id, field, value)
+    return checked(_known_pool_id, field, value)
 
 
 def node_id(value: str, field: str = "node_id") -> str:

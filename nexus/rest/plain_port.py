@@ -197,7 +197,13 @@ class PlainConnection(asyncio.Protocol):
         at, size = 0, len(data)
         for _ in range(TURN_REQUESTS_MAX):
             end = data.find(END_OF_HEAD, at) + 4
-            head = None if end < 4 else self._head_of(data[at:end])
+            head = None
+            if end > 3:
+                head_bytes = data[at:end]
+                if head_bytes != self._head_bytes:
+                    self._head_bytes = head_bytes
+                    self._head = parse_head(head_bytes)
+                head = self._head
             if head is None or head.length > self._server.limits.body_bytes_max:
                 self._hand_over(data[at:])
                 return
@@ -216,12 +222,6 @@ class PlainConnection(asyncio.Protocol):
         self._ahead += data[at:]
         if self._running is None and not self.stalled_since:
             self._turn = self._loop.call_soon(self._serve_ahead)
-
-    def _head_of(self, data: bytes) -> Head | None:
-        if data != self._head_bytes:
-            self._head = parse_head(data)
-            self._head_bytes = data
-        return self._head
 
     def _wait_for_body(self, data: bytes, needed: int) -> None:
         self._ahead += data
@@ -243,9 +243,9 @@ class PlainConnection(asyncio.Protocol):
             head.query_string,
             head.headers,
             body,
-            cause_id=cause_id,
-            actor=self._actor,
-            takes_streams=False,
+            cause_id,
+            self._actor,
+            False,  # takes no streams
         )
         running = server.app.handle(request)
         try:
