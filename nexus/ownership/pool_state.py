@@ -313,6 +313,8 @@ class PoolState:
             first = self.subs.setdefault(row.subscriber, row)
             if first is not row:
                 self._attach_double(first, row)
+            elif row.flags & FLAG_RETIRED:
+                row.flags &= ~FLAG_RETIRED
             if row.ends:
                 self.held_queue.add(row, row.ends)
             return
@@ -353,9 +355,11 @@ class PoolState:
     def _detach_double(self, row: Row) -> None:
         others = self.doubles[row.subscriber]
         if self.subs.get(row.subscriber) is row:
-            self.subs[row.subscriber] = others.pop(0)
-        else:
-            others[:] = [other for other in others if other is not row]
+            eldest = min(others, key=r20_age)
+            self.subs[row.subscriber] = eldest
+            eldest.flags &= ~FLAG_RETIRED
+            row = eldest
+        others[:] = [other for other in others if other is not row]
         if not others:
             del self.doubles[row.subscriber]
 
@@ -373,6 +377,9 @@ def r20_elder(one: Row, other: Row) -> tuple[Row, Row]:
 
     By hybrid clock (`nexus.crdt.hlc`: ``created_us`` is its stamp), then by unit, hence by shard.
     """
-    if (one.created_us, one.index) <= (other.created_us, other.index):
-        return one, other
-    return other, one
+    return (one, other) if r20_age(one) <= r20_age(other) else (other, one)
+
+
+def r20_age(row: Row) -> tuple[int, int]:
+    """What open rows of one subscriber are ordered by, the oldest first."""
+    return row.created_us, row.index

@@ -11,6 +11,7 @@ from collections.abc import Container, Iterable, Mapping
 
 import msgspec
 
+from nexus.crdt import elements
 from nexus.ownership import clocks
 from nexus.ownership.shard import (
     CLOSED,
@@ -90,9 +91,12 @@ def from_wire(wire: WireRow, told: int, slow: int, drift_ppm: int) -> Row:
 
 
 def r8b_blocked_in(row: Row, told: int, slow: int, drift_ppm: int) -> int:
-    """What is left of a record's blocking when it is sent (again): everything that is not over."""
+    """What is left of a record's blocking when it is sent (again): everything that is not over.
+
+    An end that a release skipped is over (R10).
+    """
     blocked = row.blocked - slow
-    if row.ends != 0:
+    if row.ends != 0 and row.length == HELD:
         blocked = max(blocked, row.ends - told)
     del drift_ppm
     return max(blocked, 0)
@@ -131,8 +135,8 @@ def r8d_release_names(row: Row, ticket: tuple[int, int], age_ns: int, ack_limit_
 
 
 def r17_newer(epoch: int, seq: int, length: int, than: Row) -> bool:
-    """The order of a resource's elements: the join keeps the highest."""
-    return (epoch, seq, length) > (than.epoch, than.seq, than.length)
+    """The order of a resource's elements: the join keeps the highest, as it was written."""
+    return elements.newer(epoch, seq, length, than)
 
 
 def r17_over(row: Row | WireRow, upto: tuple[int, int]) -> bool:
@@ -145,7 +149,7 @@ def r17_over(row: Row | WireRow, upto: tuple[int, int]) -> bool:
 
 def r18_below_floor(epoch: int, floor: int) -> bool:
     """Elements of an epoch below the floor that were not carried over do not count any more."""
-    return epoch < floor
+    return elements.below_floor(epoch, floor)
 
 
 def r8c_over(row: Row, parts: Iterable[tuple[tuple[int, int], Container[int]]]) -> bool:
@@ -154,7 +158,10 @@ def r8c_over(row: Row, parts: Iterable[tuple[tuple[int, int], Container[int]]]) 
 
 
 def r8c_union(reads: Iterable[Iterable[Row]], floor: int) -> dict[int, Row]:
-    """Per resource the highest (epoch, seq) of all that was read; blocked by the longest."""
+    """Per resource the highest (epoch, seq) of all that was read; of its copies the longest block.
+
+    Copies are dated by different receipts (R8 a).
+    """
     union: dict[int, Row] = {}
     for rows in reads:
         for row in rows:
@@ -164,10 +171,10 @@ def r8c_union(reads: Iterable[Iterable[Row]], floor: int) -> dict[int, Row]:
             if seen is None:
                 union[row.index] = row
                 continue
-            blocked = max(seen.blocked, row.blocked)
             if r17_newer(row.epoch, row.seq, row.length, seen):
                 union[row.index] = row
-            union[row.index].blocked = blocked
+            elif not r17_newer(seen.epoch, seen.seq, seen.length, row):
+                seen.blocked = r10_blocked_until(seen.blocked, row.blocked)
     return dict(sorted(union.items()))
 
 

@@ -1,246 +1,183 @@
-"""Laws of allocation elements: join, floors (R18), histories that real owners write (I6, I7)."""
+"""One join wherever rows meet: replicas, a successor's read, a restart (R17, R18, I6, I7)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from random import Random
 
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.crdt.elements import (
-    ENDED,
-    HELD,
-    VACANT,
-    Element,
-    ElementView,
-    above_floor,
-    join_elements,
-)
+from nexus.core.config import NodeConfig
+from nexus.core.context import Context
+from nexus.core.restore import drop_below
+from nexus.core.row_load import load_rows
+from nexus.core.voting import merge_rows, raise_floor
+from nexus.model.time import NS_PER_S, Instant
+from nexus.ownership import records
+from nexus.ownership.clocks import NodeClocks
+from nexus.ownership.pool_state import PoolState
+from nexus.ownership.records import WireRow
+from nexus.ownership.shard import CLOSED, HELD, Row
+from nexus.ownership.values import Session
+from nexus.resources import geometry, pool_spec_from
 
-SHARD_SIZE = 3
 UNITS = 6
+SHARDS = 2
+NOW = Instant(NS_PER_S, NS_PER_S, NS_PER_S)
+Place = tuple[int, int, int, int]
+"""(unit, epoch, seq, length): what an element says follows from it, as one owner writes it once."""
 
-epochs = st.integers(1, 3)
-# Anything a peer may send, broken ones too: the laws hold for every element, not for honest ones.
-elements = st.builds(
-    Element,
-    pool_no=st.just(0),
-    index=st.integers(0, UNITS - 1),
-    subscriber=st.sampled_from(("", "a", "b")),
-    epoch=epochs,
-    seq=st.integers(0, 2),
-    length=st.sampled_from((VACANT, HELD, ENDED)),
-    ends=st.integers(0, 2),
-    blocked_until=st.integers(0, 3),
+places: st.SearchStrategy[Place] = st.tuples(
+    st.integers(0, UNITS - 1), st.integers(1, 3), st.integers(1, 4), st.sampled_from((HELD, CLOSED))
 )
-same_unit = elements.map(lambda element: msgspec.structs.replace(element, index=0))
-floors = st.dictionaries(st.sampled_from(((0, 0), (0, 1))), st.integers(0, 3))
-deltas = st.tuples(st.lists(elements, max_size=5), floors)
-Delta = tuple[list[Element], dict[tuple[int, int], int]]
+floors = st.tuples(st.integers(0, SHARDS - 1), st.integers(0, 4))
+histories = st.lists(places, max_size=16)
 
 
-def _view(*merged: Delta) -> ElementView:
-    view = ElementView(lambda pool_no, index: index // SHARD_SIZE)
-    for facts, raised in merged:
-        view.merge(facts, raised)
-    return view
-
-
-def _export(view: ElementView) -> Delta:
-    facts, raised = view.state()
-    return list(facts), dict(raised)
-
-
-def _same(left: ElementView, right: ElementView) -> None:
-    assert msgspec.msgpack.encode(left.state()) == msgspec.msgpack.encode(right.state())
-    for shard in (0, 1):
-        assert left.fingerprint(0, shard) == right.fingerprint(0, shard)
-
-
-@given(same_unit, same_unit, same_unit)
-def test_join_of_elements_is_a_semilattice(one: Element, two: Element, three: Element) -> None:
-    assert join_elements(one, one) == one
-    assert join_elements(one, two) == join_elements(two, one)
-    assert join_elements(join_elements(one, two), three) == join_elements(
-        one, join_elements(two, three)
+def element(place: Place) -> WireRow:
+    index, epoch, seq, length = place
+    return WireRow(
+        index,
+        f"s{(epoch * 5 + seq) % 3}",
+        epoch,
+        seq,
+        length,
+        0,
+        60,
+        (epoch * 3 + seq) * NS_PER_S if length == HELD else -1,
+        (epoch * 7 + seq * 2 + length) * NS_PER_S,
+        epoch * 100 + seq,
+        0,
+        None,
+        None,
+        0,
     )
 
 
-@given(same_unit, same_unit, st.integers(0, 3), st.integers(0, 3))
-def test_a_floor_may_be_applied_before_or_after_a_join(
-    one: Element, two: Element, low: int, high: int
+class Replica:
+    """A pool of two shards at a node, filled by the code that the product fills it with."""
+
+    def __init__(self) -> None:
+        config = NodeConfig(
+            node_id="n", cluster_id="c", incarnation=1, session=Session(1, 1), boot_id="b"
+        )
+        self.ctx = Context(config, NodeClocks(NOW, slow=NS_PER_S, told=NS_PER_S), Random(1))
+        spec, _ = pool_spec_from(
+            {"id": "p", "type": "vlan", "range": f"1-{UNITS}", "sharding_factor": SHARDS}
+        )
+        self.pool = PoolState(256, 1, spec, geometry(spec), 0)
+
+    def merge(self, elements: list[WireRow]) -> None:
+        for wire in elements:
+            merge_rows(self.ctx, self.pool, self.pool.shard_at(wire.index), (wire,))
+
+    def floor(self, shard: int, floor: int) -> None:
+        raise_floor(self.ctx, self.pool, self.pool.shards[shard], floor)
+
+    def rows(self) -> list[Row]:
+        return list(self.pool.rows_after(-1))
+
+    def state(self) -> bytes:
+        """Everything that an answer or a decision could rest on."""
+        shards = [(shard.floor, shard.fingerprint, shard.held) for shard in self.pool.shards]
+        return msgspec.msgpack.encode((shards, self.rows()))
+
+
+def dated(place: Place) -> Row:
+    return records.from_wire(element(place), NS_PER_S, NS_PER_S, 1000)
+
+
+def expected(history: list[Place], floor: dict[int, int]) -> list[Place]:
+    """The definition: of every unit the highest place above its shard's floor."""
+    highest: dict[int, Place] = {}
+    for place in history:
+        if place[1] >= floor.get(place[0] * SHARDS // UNITS, 0):
+            highest[place[0]] = max(place, highest.get(place[0], place))
+    return [highest[index] for index in sorted(highest)]
+
+
+def places_of(rows: list[Row]) -> list[Place]:
+    return [(row.index, row.epoch, row.seq, row.length) for row in rows]
+
+
+@given(histories, st.lists(floors, max_size=3), st.data())
+def test_elements_and_floors_in_any_order_doubled_give_equal_bytes(
+    history: list[Place], raised: list[tuple[int, int]], data: st.DataObject
 ) -> None:
-    before = join_elements(above_floor(one, low), above_floor(two, low))
-    assert above_floor(before, low) == above_floor(join_elements(one, two), low)
-    assert above_floor(above_floor(one, low), high) == above_floor(one, max(low, high))
-
-
-@given(deltas, deltas, deltas)
-def test_join_of_views_is_associative_commutative_and_idempotent(
-    one: Delta, two: Delta, three: Delta
-) -> None:
-    _same(_view(_export(_view(one, two)), three), _view(one, _export(_view(two, three))))
-    _same(_view(one, two), _view(two, one))
-    _same(_view(one, one, _export(_view(one))), _view(one))
-
-
-@given(st.lists(deltas, max_size=5), st.data())
-def test_deltas_in_any_order_doubled_or_split_give_equal_bytes(
-    history: list[Delta], data: st.DataObject
-) -> None:
-    pieces: list[Delta] = [([fact], {}) for facts, _ in history for fact in facts]
-    pieces += [([], {shard: floor}) for _, raised in history for shard, floor in raised.items()]
+    pieces: list[Place | tuple[int, int]] = [*history, *raised]
     doubled = pieces + data.draw(st.lists(st.sampled_from(pieces)) if pieces else st.just([]))
-    _same(_view(*data.draw(st.permutations(doubled))), _view(*history))
+    one, other = Replica(), Replica()
+    for replica, order in ((one, pieces), (other, data.draw(st.permutations(doubled)))):
+        for piece in order:
+            if len(piece) == 4:
+                replica.merge([element(piece)])
+            else:
+                replica.floor(*piece)
+    assert one.state() == other.state()
+    floor: dict[int, int] = {}
+    for shard, epoch in raised:
+        floor[shard] = max(floor.get(shard, 0), epoch)
+    assert places_of(one.rows()) == expected(history, floor)
 
 
-@given(st.lists(deltas, max_size=6))
-def test_nothing_at_or_below_a_floor_ever_stands(history: list[Delta]) -> None:
-    view, highest, blocked = _view(), [0, 0], [0] * UNITS
-    for facts, raised in history:
-        view.merge(facts, raised)
-        for (_, shard), floor in raised.items():
-            highest[shard] = max(highest[shard], floor)
-        for fact in facts:
-            blocked[fact.index] = max(blocked[fact.index], fact.blocked_until)
-        for index in range(UNITS):
-            standing = view.get(0, index)
-            if standing is not None and standing.length != VACANT:
-                assert standing.epoch > highest[index // SHARD_SIZE]
-            # Forgotten or not, a unit stays blocked for as long as anybody was ever told.
-            assert (0 if standing is None else standing.blocked_until) == blocked[index]
-
-
-@given(st.lists(deltas, max_size=6))
-def test_a_closed_element_never_opens_again(history: list[Delta]) -> None:
-    view = _view()
-    closed: set[tuple[int, int, int]] = set()
-    for facts, raised in history:
-        view.merge(facts, raised)
-        for fact in facts:
-            if fact.length == ENDED:
-                closed.add((fact.index, fact.epoch, fact.seq))
-        for index in range(UNITS):
-            standing = view.get(0, index)
-            if standing is not None and standing.held:
-                assert (index, standing.epoch, standing.seq) not in closed
-
-
-@given(deltas, deltas)
-def test_merge_reports_what_stands_differently(before: Delta, delta: Delta) -> None:
-    view = _view(before)
-    old = {index: view.get(0, index) for index in range(UNITS)}
-    changed = {element.index: element for element in view.merge(*delta)}
-    for index in range(UNITS):
-        standing = view.get(0, index)
-        assert (standing != old[index]) == (index in changed)
-        if index in changed and standing is not None:
-            assert standing == changed[index]
-    assert view.merge(*delta) == ()
-
-
-# --- histories as owners write them ---------------------------------------------------------------
-
-
-@dataclass
-class Owners:
-    """One shard of three units through successive epochs; writes what owners would write."""
-
-    epoch: int = 1
-    seq: int = 0
-    clock: int = 0
-    open: dict[int, Element] = field(default_factory=dict)
-    written: list[Delta] = field(default_factory=list)
-    floor: int = 0
-
-    def _write(self, index: int, who: str, length: int, seq: int, ends: int) -> Element:
-        old = self.open.get(index)
-        until = max(ends, 0 if old is None else old.blocked_until)
-        element = Element(0, index, who, self.epoch, seq, length, ends, until)
-        self.written.append(([element], {}))
-        return element
-
-    def give_or_renew(self, index: int, who: str, ttl: int) -> None:
-        self.clock += 1
-        self.seq += 1
-        holder = self.open[index].subscriber if index in self.open else who
-        self.open[index] = self._write(index, holder, HELD, self.seq, self.clock + ttl)
-
-    def end(self, index: int) -> None:
-        if index in self.open:
-            record = self.open.pop(index)
-            self.written.append(
-                ([msgspec.structs.replace(record, length=ENDED, ends=self.clock)], {})
-            )
-
-    def take_over(self) -> None:
-        """R8 (c): the successor writes the open records again, then the floor passes (R18)."""
-        self.floor = self.epoch
-        self.epoch += 1
-        self.seq = 0
-        for index in sorted(self.open):
-            record = self.open[index]
-            self.seq += 1
-            self.open[index] = self._write(index, record.subscriber, HELD, self.seq, record.ends)
-        self.written.append(([], {(0, 0): self.floor}))
-
-
-steps = st.lists(
-    st.one_of(
-        st.tuples(st.just("give"), st.integers(0, 2), st.sampled_from(("a", "b", "c"))),
-        st.tuples(st.just("end"), st.integers(0, 2), st.just("")),
-        st.tuples(st.just("take over"), st.just(0), st.just("")),
-    ),
-    max_size=25,
-)
-
-
-def _history(script: list[tuple[str, int, str]]) -> Owners:
-    owners = Owners()
-    for verb, index, who in script:
-        if verb == "give":
-            owners.give_or_renew(index, who, ttl=10)
-        elif verb == "end":
-            owners.end(index)
-        else:
-            owners.take_over()
-    return owners
-
-
-@given(steps, st.data())
-def test_replicas_see_the_owners_truth_whatever_the_network_did(
-    script: list[tuple[str, int, str]], data: st.DataObject
+@given(histories, histories, histories)
+def test_join_is_associative_commutative_and_idempotent(
+    one: list[Place], two: list[Place], three: list[Place]
 ) -> None:
-    owners = _history(script)
-    late = data.draw(st.lists(st.sampled_from(owners.written)) if owners.written else st.just([]))
-    view = _view(*data.draw(st.permutations(owners.written + late)))
-    for index in range(SHARD_SIZE):
-        expected = owners.open.get(index)
-        assert view.holder(0, index) == (None if expected is None else expected.subscriber)
-        standing = view.get(0, index)
-        if standing is not None and expected is not None:
-            assert standing.ends == expected.ends
-    # Tombstones are bounded by one epoch: of dead epochs only vacant units are left.
-    assert all(
-        element.epoch > owners.floor for element in view.state()[0] if element.length != VACANT
-    )
+    def joined(*parts: list[Place]) -> Replica:
+        replica = Replica()
+        for part in parts:
+            replica.merge([element(place) for place in part])
+        return replica
+
+    left = joined(places_of(joined(one, two).rows()), three)
+    right = joined(one, places_of(joined(two, three).rows()))
+    assert left.state() == right.state()
+    assert joined(one, two).state() == joined(two, one).state()
+    assert joined(one, one).state() == joined(one).state()
 
 
-@given(steps, st.data())
-def test_anti_entropy_sends_only_what_is_missing(
-    script: list[tuple[str, int, str]], data: st.DataObject
+@given(histories, st.data())
+def test_a_restart_and_a_successor_join_as_replicas_do(
+    history: list[Place], data: st.DataObject
 ) -> None:
-    written = _history(script).written
-    cut = data.draw(st.lists(st.booleans(), min_size=len(written), max_size=len(written)))
-    here = _view(*(delta for delta, arrived in zip(written, cut, strict=True) if arrived))
-    there = _view(*(delta for delta, arrived in zip(written, cut, strict=True) if not arrived))
-    everything = _view(*written)
-    for view, other in ((here, there), (there, here)):
-        view.merge(floors={(0, 0): other.floor(0, 0)})
-    to_there = here.missing(0, 0, there.heads(0, 0))
-    to_here = there.missing(0, 0, here.heads(0, 0))
-    for view, sent in ((there, to_there), (here, to_here)):
-        assert len(view.merge(sent)) == len(sent)  # each one changed something
-        _same(view, everything)
-    assert here.missing(0, 0, there.heads(0, 0)) == ()
+    replica = Replica()
+    replica.merge([element(place) for place in history])
+    restarted = Replica()
+    restarted.pool.begin(restarted.ctx.clocks)
+    written = data.draw(st.permutations(history))
+    cut = data.draw(st.integers(0, len(written)))
+    for part in (written[:cut], written[cut:], written[:cut]):
+        load_rows(restarted.pool, [dated(place) for place in part])
+    assert restarted.state() == replica.state()
+    reads = [[dated(place) for place in part] for part in (written[:cut], written[cut:], history)]
+    union = records.r8c_union(reads, 0)
+    rows = [msgspec.structs.replace(row, flags=0) for row in replica.rows()]  # but for R20's mark
+    assert msgspec.msgpack.encode(list(union.values())) == msgspec.msgpack.encode(rows)
+
+
+@given(histories, st.integers(2, 4))
+def test_a_restart_drops_what_replicas_dropped_below_a_floor(
+    history: list[Place], floor: int
+) -> None:
+    replica, restarted = Replica(), Replica()
+    restarted.pool.begin(restarted.ctx.clocks)
+    load_rows(restarted.pool, [dated(place) for place in history])
+    for shard in range(SHARDS):
+        replica.floor(shard, floor)
+        drop_below(restarted.pool, restarted.pool.shards[shard], floor)
+    replica.merge([element(place) for place in history])
+    assert places_of(restarted.rows()) == places_of(replica.rows())
+    assert all(row.epoch >= floor for row in restarted.rows())
+
+
+@given(histories)
+def test_a_closed_element_never_opens_again(history: list[Place]) -> None:
+    replica = Replica()
+    closed: set[Place] = set()
+    for place in history:
+        replica.merge([element(place)])
+        if place[3] == CLOSED:
+            closed.add((*place[:3], HELD))
+        assert not closed & set(places_of(replica.rows()))

@@ -136,13 +136,19 @@ def test_r18_elements_below_the_floor_do_not_count(epoch, below):
 # --- R8 c ------------------------------------------------------------------------------------
 
 
-def test_r8c_of_all_that_was_read_the_highest_counts_blocked_by_the_longest():
+def test_r8c_of_all_that_was_read_the_highest_counts_as_it_was_written():
     old, new = row(1, 4, 3, blocked=500), row(1, 5, 1, blocked=200)
     for reads in ([[old], [new]], [[new], [old]]):
         union = rules.r8c_union(reads, 0)
         assert union[1] is new
-        assert new.blocked == 500
-        new.blocked = 200
+        assert new.blocked == 200
+
+
+def test_r8c_of_copies_of_one_record_the_longest_block_counts():
+    early, late = row(1, 4, 3, blocked=200), row(1, 4, 3, blocked=203)
+    for reads in ([[early], [late]], [[late], [early]]):
+        assert rules.r8c_union(reads, 0)[1].blocked == 203
+        early.blocked, late.blocked = 200, 203
 
 
 def test_r8c_the_union_is_in_order_of_units_and_above_the_floor():
