@@ -177,7 +177,9 @@ class Passing:
         if not isinstance(request, Release) or request.ticket is not None:
             self.node.answer(call, _unreleased())
             return
-        call.request = msgspec.structs.replace(request, ticket=(ticket.epoch, ticket.seq))
+        call.request = msgspec.structs.replace(
+            request, ticket=(ticket.epoch, ticket.seq, ticket.number)
+        )
         self.forward(passed.to, call)
 
     def _redated(self, view: AllocationView, wall_us: int, sent_fast: int) -> AllocationView:

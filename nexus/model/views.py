@@ -194,6 +194,8 @@ class ReleaseTicket(msgspec.Struct, frozen=True, gc=False):
 
     epoch: int
     seq: int
+    number: int
+    """Of this ticket: an older one for the same record is void, and stays so."""
 
 
 class Done(msgspec.Struct, frozen=True, gc=False):

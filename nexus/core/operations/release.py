@@ -13,8 +13,9 @@ class Release(msgspec.Struct, frozen=True, gc=False):
 
     subscriber_id: str
     pool_id: str | None = None
-    ticket: tuple[int, int] | None = None
-    """(epoch, seq) of the record to end; only between members, see `nexus.core.tickets`."""
+    ticket: tuple[int, int, int] | None = None
+    """(epoch, seq) of the record to end and the ticket's own number; only between members, see
+    `nexus.core.tickets`."""
 
 
 def run(node: Services, request: Release, call: Call) -> None:

@@ -91,3 +91,40 @@ def test_a_ticket_runs_out_before_its_caller_is_given_up_on() -> None:
         cluster.send(sender, to, message)
     cluster.run(5 * NS_PER_S)
     assert isinstance(cluster.call(asker, GetAllocation("one")), AllocationView)
+
+
+def test_a_late_copy_of_the_first_question_does_not_bring_a_ticket_back_to_life() -> None:
+    # Simulator, mix "late releases", seed 8: the copy got a new ticket of the same name.
+    cluster, asker = three()
+    first: list[tuple[str, str, Any]] = []
+    kept: list[tuple[str, str, Any]] = []
+
+    def keep(sender: str, to: str, message: Any) -> bool:
+        if not isinstance(message, Forward) or message.request.name != "Release":
+            return False
+        (kept if first else first).append((sender, to, message))
+        return bool(kept)
+
+    cluster.lose = keep
+    answer = cluster.call(asker, Release("one"), limit_ns=60 * NS_PER_S)
+    assert isinstance(answer, NexusError)
+    assert not answer.definite
+    cluster.lose = lambda sender, to, message: False
+    for sender, to, message in [*first, *kept]:
+        cluster.send(sender, to, message)
+        cluster.run(NS_PER_S // 10)
+    cluster.run(5 * NS_PER_S)
+    assert isinstance(cluster.call(asker, GetAllocation("one")), AllocationView)
+
+
+def test_a_copy_of_the_first_question_in_time_leaves_the_ticket_good() -> None:
+    cluster, asker = three()
+
+    def double(sender: str, to: str, message: Any) -> bool:
+        if isinstance(message, Forward) and message.request.name == "Release":
+            cluster.lose = lambda sender, to, message: False
+            cluster.send(sender, to, message)
+        return False
+
+    cluster.lose = double
+    assert isinstance(cluster.call(asker, Release("one")), Done)
