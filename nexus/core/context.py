@@ -112,6 +112,13 @@ class Context:
         """
         if self.replaying:
             return
+        if self._entries or self._rows:
+            # A commit of this event may stand on these already (an epoch's floor): in it, or lost.
+            if rows:
+                self._entries.append(RowsWritten(pool_no, tuple(rows)))
+            if entry is not None:
+                self._entries.append(entry)
+            return
         if rows:
             later = self._later_rows.setdefault(pool_no, {})
             for row in rows:

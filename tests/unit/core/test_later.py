@@ -76,3 +76,16 @@ def test_nothing_is_written_again_while_a_log_is_replayed() -> None:
     ctx.replaying = False
     ctx.flush_later()
     assert persisted(ctx) == []
+
+
+def test_a_commit_of_the_same_event_has_them_in_it() -> None:
+    """A position on disk without the rows it counts would be a promise forgotten by a crash."""
+    ctx = context()
+    ctx.persist(replica(2))
+    ctx.persist_later(1, [row(3, 1), row(4, 2)], "r", replica(2))
+    position, rows, again = persisted(ctx)
+    assert position == again == replica(2)
+    assert [each.index for each in rows.rows] == [3, 4]
+    assert ctx.token == 1
+    ctx.flush_later()
+    assert persisted(ctx) == [], "nothing is left waiting"
