@@ -74,7 +74,7 @@ def find_row(node: Services, subscriber: str, pool_id: str | None) -> tuple[Pool
     """
     told = node.ctx.clocks.told
     if pool_id is not None:
-        pool = node.book.require(pool_id)
+        pool = node.book.by_id.get(pool_id) or node.book.require(pool_id)
         row = pool.subs.get(subscriber)
         if row is not None and ((ends := row.ends) == 0 or ends > told):
             return pool, row

@@ -48,10 +48,12 @@ class Leasing:
 
     def _record(self, pool: PoolState, shard: Shard, owner: OwnerShard, row: Row) -> None:
         """The row's new state is the next record of the epoch."""
-        ctx = self.ctx
-        ctx.persist_row(pool.pool_no, row)
-        if ctx.alone:
-            return
+        self.ctx.persist_row(pool.pool_no, row)
+        if not self.ctx.alone:
+            self._lacking(shard, owner, row)
+
+    def _lacking(self, shard: Shard, owner: OwnerShard, row: Row) -> None:
+        """Others lack this record."""
         owner.tail[row.seq] = row.index
         if len(owner.tail) > TAIL_SLACK + 2 * (shard.held + shard.cooling):
             owner.tail.clear()
@@ -129,7 +131,9 @@ class Leasing:
             backup_node_id,
         )
         pool.open(shard, row)
-        self._record(pool, shard, owner, row)
+        ctx.persist_row(pool.pool_no, row)
+        if not ctx.alone:
+            self._lacking(shard, owner, row)
         self.history.opened(pool.pool_no, index, subscriber, wall_us, epoch, cause_id)
         return row
 
@@ -188,7 +192,9 @@ class Leasing:
             )
         owner.seq = seq = owner.seq + 1
         pool.close(shard, row, owner.grant.epoch.counter, seq, reuse_at)
-        self._record(pool, shard, owner, row)
+        ctx.persist_row(pool.pool_no, row)
+        if not ctx.alone:
+            self._lacking(shard, owner, row)
         due = clocks.now.mono_ns + reuse_at - clocks.slow
         if due < self.next_due_ns:
             self.next_due_ns = due

@@ -191,7 +191,14 @@ class PoolState:
             free.take(row.index)
             if not free.free_count:
                 self.available &= ~(1 << shard.index)
-        self.attach(shard, row)
+        subscriber = row.subscriber
+        if shard.digest is not None or subscriber in self.subs:
+            self.attach(shard, row)
+            return
+        shard.held += 1
+        self.subs[subscriber] = row
+        if row.ends:
+            self.held_queue.add(row, row.ends)
 
     def change(self, shard: Shard, row: Row, seq: int, ends: int, blocked: int) -> None:
         """A new record of an open row: another end, same holder."""
@@ -216,17 +223,21 @@ class PoolState:
         row.flags &= ~(FLAG_FREE | FLAG_RETIRED)
         if row.kind == STICKY:
             row.flags |= FLAG_CLAIM
-        self.attach(shard, row)
+            self.attach(shard, row)
+            return
+        shard.cooling += 1
+        self.cooling_queue.add(row, reuse_at)
 
     def cooled(self, shard: Shard, row: Row) -> None:
         """A closed row blocks its unit no longer; a claim stays, anything else is forgotten."""
-        self._detach(shard, row)
         if row.flags & FLAG_CLAIM:
+            self._detach(shard, row)
             row.flags |= FLAG_FREE
             if shard.claimed is not None:
                 shard.claimed.give(row.index)
             self.attach(shard, row)
             return
+        shard.cooling -= 1  # a closed row without a claim is in no index and no fingerprint
         row.flags |= FLAG_GONE
         shard.rows.forget(row.index)
         self._give_back(shard, row.index)
@@ -299,10 +310,8 @@ class PoolState:
 
     def _give_back(self, shard: Shard, index: int) -> None:
         free = shard.free
-        if free is not None:
-            free.give(index)
-            if shard.available:
-                self.available |= 1 << shard.index
+        if free is not None and free.give(index) and free.free_count == 1 and shard.available:
+            self.available |= 1 << shard.index
 
     def attach(self, shard: Shard, row: Row) -> None:
         """Count and index a row that was put into its table just now."""

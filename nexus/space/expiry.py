@@ -39,6 +39,9 @@ _LEVEL_OF_BITS = tuple(
 )
 
 
+_NO_TICK = -1 << 62
+
+
 class ExpiryQueue(Generic[T]):
     """Items in the order in which they come due.
 
@@ -52,7 +55,17 @@ class ExpiryQueue(Generic[T]):
     ``due_of`` may change between calls, not during one.  An item may be filed more than once.
     """
 
-    __slots__ = ("_base_tick", "_bucket_ns", "_buckets", "_due_of", "_dues", "_heads", "_order")
+    __slots__ = (
+        "_base_tick",
+        "_bucket_ns",
+        "_buckets",
+        "_due_of",
+        "_dues",
+        "_heads",
+        "_latest",
+        "_latest_tick",
+        "_order",
+    )
 
     def __init__(self, due_of: Callable[[T], int | None], bucket_ns: int = NS_PER_S) -> None:
         self._due_of = due_of
@@ -64,6 +77,9 @@ class ExpiryQueue(Generic[T]):
         """Filed times of the buckets that are sorted, beside their items."""
         self._heads: dict[int, int] = {}
         """How many items of a sorted bucket have been taken from its front."""
+        self._latest_tick = _NO_TICK
+        self._latest: list[T] = []
+        """Where the latest item went, while that bucket is as it was: most items follow one."""
         self._base_tick: int | None = None
         """About now; from here distances choose a level.  Affects cost, never what is due."""
 
@@ -75,14 +91,18 @@ class ExpiryQueue(Generic[T]):
     def add(self, item: T, due_ns: int) -> None:
         """File an item that is due at ``due_ns``."""
         tick = due_ns // self._bucket_ns
+        if tick == self._latest_tick:
+            self._latest.append(item)
+            return
         key = tick << _KEY_SHIFT | _LEVEL_MAX
         items = self._buckets.get(key)
         if items is None:
-            self._coarsest(tick).append(item)
+            items = self._coarsest(tick)
         elif key in self._dues:
             self._insert(key, items, item, due_ns)
-        else:
-            items.append(item)
+            return
+        items.append(item)
+        self._latest_tick, self._latest = tick, items
 
     def begin(self, now_ns: int) -> None:
         """Say what time it is before many are filed, so that they go where they belong."""
@@ -164,24 +184,36 @@ class ExpiryQueue(Generic[T]):
                     break
                 left -= self._open(key, left)
                 continue
-            head = self._heads[key]
-            filed_ns = self._dues[key][head]
-            if filed_ns > now_ns:
+            if not self._take(key, now_ns, limit, due, seen):
                 break
-            item = self._buckets[key][head]
-            self._heads[key] = head + 1
-            due_ns = self._due_of(item)
+        self._trim_front()
+        return due
+
+    def _take(self, key: int, now_ns: int, limit: int, due: list[T], seen: set[object]) -> bool:
+        """Move what is due from a sorted bucket to ``due``; False if nothing was looked at.
+
+        Stops at an item that has to be filed anew: it may come back to a place further on.
+        """
+        due_of = self._due_of
+        items, dues = self._buckets[key], self._dues[key]
+        head = first = self._heads[key]
+        stop = bisect_right(dues, now_ns, head)
+        while head < stop and len(due) < limit:
+            item = items[head]
+            due_ns = due_of(item)
+            head += 1
             if due_ns is None:
                 continue
-            if due_ns > filed_ns:
+            if due_ns > dues[head - 1]:
+                self._heads[key] = head
                 self.add(item, due_ns)
-                continue
-            name = _name_of(item)
+                return True
+            name = item if type(item).__hash__ is not None else id(item)
             if name not in seen:
                 seen.add(name)
                 due.append(item)
-        self._trim_front()
-        return due
+        self._heads[key] = head
+        return head > first
 
     def due_within(self, until_ns: int) -> Iterator[T]:
         """What is due at or before ``until_ns``, in no order; an item may come more than once.
@@ -233,6 +265,7 @@ class ExpiryQueue(Generic[T]):
             key = order[0]
             if self._heads.get(key, 0) < len(self._buckets[key]):
                 return key
+            self._latest_tick, self._latest = _NO_TICK, []
             heappop(order)
             del self._buckets[key]
             if key in self._heads:
@@ -241,6 +274,7 @@ class ExpiryQueue(Generic[T]):
 
     def _open(self, key: int, limit: int) -> int:
         """Bring a bucket whose time has come closer to being sorted; how many items that moved."""
+        self._latest_tick, self._latest = _NO_TICK, []
         level = _LEVEL_MAX - (key & _LEVEL_MAX)
         items = self._buckets[key]
         if not level:
@@ -297,8 +331,3 @@ class ExpiryQueue(Generic[T]):
         if head * 2 > len(self._buckets[key]):
             del self._buckets[key][:head], self._dues[key][:head]
             self._heads[key] = 0
-
-
-def _name_of(item: object) -> object:
-    """What tells an item from others: its value if it can be hashed, else its identity."""
-    return item if type(item).__hash__ is not None else id(item)

@@ -93,7 +93,7 @@ def run(node: Services, request: Allocate, call: Call) -> None:
     ctx = node.ctx
     if ctx.storage_failed is not None:
         refuse_writes(node)
-    pool = node.book.require(request.pool_id)
+    pool = node.book.by_id.get(request.pool_id) or node.book.require(request.pool_id)
     kind, ttl_s, warnings = _terms(pool, request)
     subscriber = request.subscriber_id
     row = pool.subs.get(subscriber)
@@ -110,9 +110,13 @@ def run(node: Services, request: Allocate, call: Call) -> None:
         raise NexusError("pool_not_found", f"pool {request.pool_id} is being deleted")
     if not ctx.alone and routed_away(node, pool, subscriber, call):
         return
-    index = _choose(node, pool, request, call)
+    index = -1
+    if request.resource is None and not pool.claims:
+        index = pool.pick(subscriber)
     if index < 0:
-        return
+        index = _choose(node, pool, request, call)
+        if index < 0:
+            return
     shard = local_shard(node, pool, index, call)
     if shard is None:
         return
