@@ -32,6 +32,7 @@ class MachineClock:
         "_mono",
         "_now",
         "_rate",
+        "_stopped",
         "_wall",
         "_wall_rate",
         "last",
@@ -49,6 +50,7 @@ class MachineClock:
         self._boot = 0
         self._wall = WALL_EPOCH_NS + now.now_ns + wall_error_ns
         self.suspended = False
+        self._stopped: Instant | None = None
         self.last = self.read()
         """The latest reading: what the node's present step goes by."""
 
@@ -59,6 +61,8 @@ class MachineClock:
 
     def peek(self) -> Instant:
         """All clocks now, for the world's own use."""
+        if self._stopped is not None:
+            return self._stopped
         passed = self._now.now_ns - self._base
         ticked = passed + passed * self._rate // PPB
         mono = self._mono if self.suspended else self._mono + ticked
@@ -96,6 +100,22 @@ class MachineClock:
         """Somebody sets the wall clock to true time plus an error."""
         self._rebase()
         self._wall = WALL_EPOCH_NS + self._now.now_ns + error_ns
+
+    def stop(self) -> None:
+        """Every clock of the machine stops, the wall clock too (no clock runs on)."""
+        self._rebase()
+        self._stopped = self.peek()
+
+    def go_on(self) -> None:
+        """They all go on where they were."""
+        assert self._stopped is not None
+        self._rebase()
+        self._mono, self._boot, self._wall = (
+            self._stopped.mono_ns,
+            self._stopped.boot_ns,
+            self._stopped.wall_ns,
+        )
+        self._stopped = None
 
     def set_rate(self, rate_ppb: int) -> None:
         """The oscillator runs at another rate from now on."""

@@ -2,6 +2,7 @@
 
 The model: a register holds one grant at a time; a grant is made when a majority of voters has
 accepted it on disk, its epoch is above every earlier one's, and one epoch has one owner for ever.
+A voter that knows of a fence has no unmarked grant of the registrations that it names (R15 ii).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nexus.core.entries import VoterWritten
+from nexus.core.messages import AcceptShards
 from nexus.ownership.values import Ballot, Grant
 from simulator.checkers.base import Checker, majority
 
@@ -25,6 +27,7 @@ class History(Checker):
     name = "history"
     invariant = 2
     keeps = (VoterWritten,)
+    hears = (AcceptShards,)
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -40,6 +43,16 @@ class History(Checker):
             for shard in pool.shards:
                 if shard.voter.grant is not None:
                     self._accept(machine, shard.key, shard.voter.grant)
+
+    def heard(self, machine: Machine, sender: str, message: Any) -> None:
+        assert machine.process is not None
+        node = machine.process.node
+        for key, grant in message.grants:
+            shard = node.book.shard(key)
+            if shard is None or shard.voter.grant != grant or shard.voter.mark is not None:
+                continue
+            if node.members.fenced_upto(grant.owner) >= grant.registration:
+                self.violate(f"shard {key}: {machine.name} granted it to a fenced {grant}")
 
     def durable(self, machine: Machine, entry: Any) -> None:
         if entry.grant is not None and machine.process is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nexus.ownership import configuration
 from simulator.machine import Machine
-from simulator.mutants import mixes
+from simulator.mutants import corners, mixes
 from simulator.mutants.base import Mutant
 from simulator.mutants.wrong import always
 
@@ -36,7 +36,7 @@ MUTANTS = (
         configuration,
         "r21a_may_finish",
         always,
-        mixes.VOTERS,
+        corners.STARVED,
         also=((configuration, "r21a_may_accept", always),),
     ),
     Mutant(
@@ -46,7 +46,9 @@ MUTANTS = (
         configuration,
         "r21a_decided",
         old_majority_decides,
-        mixes.VOTERS,
+        corners.STARVED,
+        spared="finish is proposed only when a majority of B has said that it has copied",
+        beside=((configuration, "r21a_may_finish", always),),
     ),
     Mutant(
         "old-majority-suffices",
@@ -74,6 +76,10 @@ MUTANTS = (
         "r21c_complete_before",
         always,
         mixes.VOTERS,
+        spared=(
+            "every majority of a stable configuration has a voter that was complete when it began, "
+            "and what was said since was said by majorities of it"
+        ),
     ),
     Mutant(
         "copied-from-one",

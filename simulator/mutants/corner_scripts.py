@@ -12,16 +12,19 @@ from nexus.core.operations.allocate import Allocate
 from nexus.core.operations.nodes import FenceNode
 from nexus.core.operations.release import Release
 from nexus.model.time import seconds_to_ns
+from nexus.model.views import Done
+from nexus.ownership.shard import HELD, SERVING
 from simulator.calls import Answer
 from simulator.machine import Machine
 from simulator.mutants.paths import ROWS, Pick, pick
 from simulator.mutants.scripts import (
     at,
+    change_voters,
     cut,
     edges_prove_disks,
     install,
     owners_of,
-    times,
+    unseen_release,
 )
 from simulator.oracle import resource_of
 
@@ -50,17 +53,74 @@ def edges_hear_nothing(world: World) -> None:
     pick(world, [deaf], world.rng("script", "unheard"))
 
 
-def deaf_in_turn(world: World) -> None:
-    """One member after the other hears of no rows; what it holds is old."""
-    rng = world.rng("script", "deaf in turn")
-    picks, second = [], 6.0
-    while second < world.scenario.duration_s:
-        until = second + rng.uniform(15, 40)
-        victims = tuple(rng.sample(world.network.names, 2))
-        from_ns, until_ns = seconds_to_ns(second), seconds_to_ns(until)
-        picks.append(Pick(ROWS, victims, False, from_ns, until_ns, 1.0, 1))
-        second += rng.uniform(5, 20)
-    pick(world, picks, rng)
+LEAVERS = 4
+DEAF_S, DIE_S = 22.0, 50.0
+
+
+def stale_reads(world: World) -> None:
+    """Edges hear of no rows any more; addresses change hands, and then all edges' owners die.
+
+    Some subscribers have left for good meanwhile: nothing of theirs may be open at the end.
+    """
+    rng = world.rng("script", "stale reads")
+    edges = tuple(world.layout.names("edge"))
+    deaf = Pick(ROWS, edges, False, seconds_to_ns(DEAF_S), FOREVER_NS, 1.0, 1)
+    pick(world, [deaf], rng)
+    gone: dict[str, None] = {}
+    for number in range(LEAVERS):
+        name, home = f"leaver-{number}", rng.choice(world.homes("owners"))
+        at(world, rng.uniform(1, 6), partial(_comes_and_leaves, world, rng, name, home, gone))
+    at(world, DIE_S, partial(_owners_die, world))
+    at(world, world.scenario.duration_s - 1, partial(_nothing_reopened, world, gone))
+
+
+def _comes_and_leaves(
+    world: World, rng: Random, name: str, home: str, gone: dict[str, None]
+) -> None:
+    told: list[str] = []
+
+    def answered(answer: Answer) -> None:
+        if install(world, answer):
+            told.append(resource_of(answer.result))
+
+    def released(answer: Answer) -> None:
+        if isinstance(answer.result, Done):
+            gone[name] = None
+
+    def leave() -> None:
+        for resource in told:
+            world.oracle.stop(resource, name)
+        if told:
+            world.call(home, Release(name, "p"), released)
+
+    world.call(home, Allocate("p", name), answered)
+    at(world, rng.uniform(DEAF_S + 1, DEAF_S + 8), leave)
+
+
+def _owners_die(world: World) -> None:
+    cores = world.layout.names("core")
+    owning = []
+    for name in cores:
+        process = world.machines[name].process
+        if process is not None and process.node.owning.owned:
+            owning.append(name)
+    for name in [*owners_of(world), *owning[:1]]:
+        machine = world.machines[name]
+        machine.crash(reason="dies with what it knows")
+        at(world, DIE_S + 60, machine.revive)
+
+
+def _nothing_reopened(world: World, gone: dict[str, None]) -> None:
+    for machine in world.machines.values():
+        for pool in machine.process.node.book.by_id.values() if machine.process else ():
+            for shard in pool.shards:
+                if shard.owner is None or shard.owner.state != SERVING:
+                    continue
+                for row in shard.rows:
+                    if row.length == HELD and row.subscriber in gone:
+                        story = f"{row.subscriber} left, and {machine.name} holds {row} for it"
+                        world.violate("reopened", 7, story)
+                        return
 
 
 def dies_proposing(world: World) -> None:
@@ -234,36 +294,78 @@ def _fenced_and_back(world: World, rng: Random) -> None:
     at(world, heard_s - rng.uniform(0.5, 2), lambda: cut(world, [name], 25))
 
 
+def fenced_candidate(world: World) -> None:
+    """A fenced member starts again, is the only one that asks, and has not heard of its fence."""
+    rng = world.rng("script", "fenced candidate")
+    at(world, rng.uniform(15, 25), partial(_fenced_candidate, world, rng))
+
+
+def _fenced_candidate(world: World, rng: Random) -> None:
+    owners = owners_of(world)
+    if not owners:
+        return
+    name, by = rng.choice(owners), rng.choice(world.layout.names("core"))
+    until_ns = world.env.now_ns + seconds_to_ns(8)
+
+    def passes(source: str, target: str, kind: str, message: Any) -> bool:
+        if world.env.now_ns >= until_ns:
+            return True
+        told = target == name and kind in ("Decided", "CatalogTold")
+        return not told and (kind != "PrepareShards" or source == name)
+
+    interpose(world, passes)
+    machine = world.machines[name]
+    machine.crash(reason="switched off")
+    world.oracle.stop_all(name)
+    world.call(by, FenceNode(name, "switched off"), lambda answer: None)
+    at(world, world.env.now_ns / 1e9 + rng.uniform(0.5, 3), machine.revive)
+
+
 def stopped_clocks(world: World) -> None:
-    """Edges whose every clock stops while they are stopped, and who know that of themselves."""
+    """Edges whose every clock stops while they are stopped, and who know that of themselves.
+
+    One is stopped until others serve its shards, and asked when it has run again for longer than
+    `witness_age`, still cut off.
+    """
     rng = world.rng("script", "stopped clocks")
-    edges = world.layout.names("edge")
-    for name in edges:
+    for name in world.layout.names("edge"):
         machine = world.machines[name]
         machine.config = msgspec.structs.replace(
             machine.config, running_clock=False, witness_age_ns=seconds_to_ns(1)
         )
-    for second in times(world, rng, 8, spare_s=45):
-        at(world, second, partial(_stop, world, rng, rng.uniform(12, 40)))
+    for second in (20.0, 90.0):
+        at(world, second + rng.uniform(0, 5), partial(_stop, world, rng, f"{second:.0f}"))
 
 
-def _stop(world: World, rng: Random, lasts_s: float) -> None:
+def _stop(world: World, rng: Random, label: str) -> None:
     owners = owners_of(world)
     if not owners:
         return
-    machine = world.machines[rng.choice(owners)]
+    name, lasts_s = rng.choice(owners), rng.uniform(33, 38)
+    machine = world.machines[name]
+    clock, now_s = machine.clock, world.env.now_ns / 1e9
     machine.pause()
-    clock = machine.clock
-    before = clock.peek()
+    clock.stop()
+    cut(world, [name], lasts_s + 8)
 
     def go_on() -> None:
-        clock._rebase()
-        clock._mono, clock._boot, clock._wall = before.mono_ns, before.boot_ns, before.wall_ns
+        clock.go_on()
         if machine.process is not None:
             machine.process.alarm.rearm()
         machine.resume()
 
-    at(world, world.env.now_ns / 1e9 + lasts_s, go_on)
+    def ask(home: str, who: str) -> None:
+        request = Allocate("p", who, ttl_s=20, provisional=True)
+        world.call(home, request, partial(_install, world))
+
+    at(world, now_s + lasts_s, go_on)
+    for number in range(8):
+        core = rng.choice(world.layout.names("core"))
+        second = now_s + lasts_s - rng.uniform(1, 6)
+        at(world, second, partial(ask, core, f"served-{label}-{number}"))
+    for number in range(8):
+        second = now_s + lasts_s + rng.uniform(2.5, 6)
+        at(world, second, partial(ask, name, f"late-{label}-{number}"))
 
 
 def late_releases(world: World) -> None:
@@ -284,50 +386,27 @@ def late_releases(world: World) -> None:
     setattr(network, "send", picking)  # noqa: B010 - a method of this one network
 
 
-def asks_and_leaves(world: World) -> None:
-    """Somebody asks a cut-off owner for good, gets no answer, and is served elsewhere."""
-    rng = world.rng("script", "asks and leaves")
-    for number, second in enumerate((20.0, 62.0, 104.0)):
-        name = f"asker-{number}"
-        at(world, second + rng.uniform(0, 8), partial(_asks_and_leaves, world, rng, name))
+def half_seen_releases(world: World) -> None:
+    """A release that its owner and one voter know of is lost with both of them."""
+    edges_prove_disks(world)
+    rng = world.rng("script", "half seen")
+    for number, second in enumerate((25.0, 95.0)):
+        witness = rng.choice(world.layout.names("core"))
+        name = f"half-seen-{number}"
+        at(world, second, partial(unseen_release, world, rng, name, witness))
 
 
-def _asks_and_leaves(world: World, rng: Random, name: str) -> None:
-    owners = owners_of(world)
-    if not owners:
-        return
-    home = rng.choice(owners)
-    elsewhere = rng.choice([other for other in world.layout.names("core") if other != home])
-    now_s = world.env.now_ns / 1e9
-    told: list[str] = []
-    # Its questions arrive and every answer to it is late, until others have its shards.
-    late = Pick(
-        ("RecordsHeld",),
-        (home,),
-        False,
-        world.env.now_ns,
-        world.env.now_ns + seconds_to_ns(0.5),
-        0.0,
-        seconds_to_ns(40),
-    )
-    pick(world, [late], rng)
-    at(world, now_s + 0.6, lambda: cut(world, [home], 33))
+def voters_starved(world: World) -> None:
+    """Two of three voters are replaced, and what they have to copy first is long under way."""
+    cores = world.layout.names("core")
+    for machine in world.machines.values():
+        machine.config = msgspec.structs.replace(machine.config, voters=tuple(cores[:3]))
+    rng = world.rng("script", "starved")
+    second = rng.uniform(15, 30)
+    until_ns = seconds_to_ns(second + rng.uniform(4, 10))
 
-    def answered(answer: Answer) -> None:
-        if install(world, answer):
-            told.append(resource_of(answer.result))
+    def passes(source: str, target: str, kind: str, message: Any) -> bool:
+        return kind != "StateGiven" or world.env.now_ns >= until_ns
 
-    def release() -> None:
-        for resource in told:
-            world.oracle.stop(resource, name)
-        world.call(elsewhere, Release(name, "p"), lambda answer: None)
-
-    limit_ns = seconds_to_ns(45)
-    at(
-        world,
-        now_s + 0.05,
-        lambda: world.call(home, Allocate("p", name), partial(_install, world), limit_ns),
-    )
-    for wait_s in (24, 26, 28):
-        at(world, now_s + wait_s, partial(world.call, elsewhere, Allocate("p", name), answered))
-    at(world, now_s + 29.5, release)
+    interpose(world, passes)
+    at(world, second, partial(change_voters, world, rng.choice(cores[:3]), tuple(cores[2:])))

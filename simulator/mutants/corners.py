@@ -5,8 +5,8 @@ Small worlds like those of `mixes`, each made for one way in which few things mu
 
 from __future__ import annotations
 
-from simulator.mutants import corner_scripts, scripts
-from simulator.mutants.mixes import CROWD, LINES, each, mix
+from simulator.mutants import corner_scripts
+from simulator.mutants.mixes import CROWD, LINES, SAFETY, each, mix
 
 NEWCOMERS = mix(
     "newcomers",
@@ -24,19 +24,22 @@ PROPOSERS = mix(
 )
 STALE_READS = mix(
     "stale reads",
-    "addresses change hands while members in turn hear of no rows, and owners die",
-    [each("crash", 5, for_s=[30, 45]), each("partition", 2, for_s=[21, 30], shape="alone")],
+    "addresses change hands while edges hear of no rows, and then an edge takes over",
+    [],
+    pool={"cidr": "10.0.0.0/28"},
     workloads=[
         {
             **LINES,
-            "subscribers": 12,
+            "subscribers": 14,
             "permanent": 0.8,
             "release": 1.0,
-            "stay_s": [3, 12],
-            "away_s": [12, 25],
+            "stay_s": [4, 12],
+            "away_s": [3, 12],
         }
     ],
-    prepare=corner_scripts.deaf_in_turn,
+    edges=5,
+    prepare=corner_scripts.stale_reads,
+    duration_s=120,
 )
 UNAWARE = mix(
     "unaware voter",
@@ -71,11 +74,40 @@ FENCED_AND_BACK = mix(
     prepare=corner_scripts.fenced_and_back,
     duration_s=100,
 )
+FENCED_CANDIDATE = mix(
+    "fenced candidate",
+    "a fenced member that has not heard of it asks for its shards again",
+    [],
+    prepare=corner_scripts.fenced_candidate,
+    duration_s=60,
+)
 STOPPED = mix(
     "stopped clocks",
     "every clock of an edge stops while it is stopped, and the edge knows that",
-    [each("partition", 2, for_s=[5, 20], shape="alone")],
+    [],
+    workloads=[{**CROWD, "homes": "cores", "subscribers": 2}],
     prepare=corner_scripts.stopped_clocks,
+    strict=False,
+    checkers=("overlap",),
+)
+HALF_SEEN = mix(
+    "half seen releases",
+    "a release that one voter has heard of is lost with its owner's disk and that voter",
+    [],
+    pool={"horizon": 60},
+    workloads=[{**CROWD, "homes": "edges", "ttl_s": 25, "provisional": 1.0, "subscribers": 3}],
+    edges=3,
+    prepare=corner_scripts.half_seen_releases,
+)
+STARVED = mix(
+    "starved voters",
+    "voters are replaced before they have copied anything",
+    [],
+    prepare=corner_scripts.voters_starved,
+    topology={"kind": "mesh", "cores": 5, "edges": 2},
+    duration_s=60,
+    calm_s=40,
+    checkers=(*SAFETY, "liveness"),
 )
 LATE_RELEASES = mix(
     "late releases",
@@ -94,33 +126,4 @@ LATE_RELEASES = mix(
     ],
     edges=3,
     prepare=corner_scripts.late_releases,
-)
-ASKERS = mix(
-    "askers",
-    "answers of voters come when the address has been through other hands",
-    [],
-    cluster={"quorum_wait_s": 30},
-    workloads=[{**CROWD, "stay_s": [2, 15], "away_s": [0.5, 3], "subscribers": 8}],
-    prepare=corner_scripts.asks_and_leaves,
-    strict=False,
-    checkers=("overlap",),
-)
-DRAINED_DOUBTS = mix(
-    "drained doubts",
-    "shards in quarantine are drained and their owners die",
-    [each("drain", 4)],
-    pool={"horizon": 60},
-    workloads=[
-        {
-            **CROWD,
-            "homes": "edges",
-            "ttl_s": 25,
-            "renew_at": 0.9,
-            "provisional": 1.0,
-            "stay_s": [20, 60],
-            "away_s": [0.5, 3],
-        }
-    ],
-    edges=3,
-    prepare=scripts.lost_and_passed_on,
 )

@@ -109,11 +109,7 @@ MUTANTS = (
         register,
         "r15_may_be_granted",
         always,
-        mixes.FENCED_RETURN,
-        spared=(
-            "its harm is a data plane that was not emptied before its member registered "
-            "again; the world switches data planes off at a fence for good"
-        ),
+        corners.FENCED_CANDIDATE,
     ),
     Mutant(
         "fence-of-all-registrations",

@@ -160,15 +160,6 @@ MUTANTS = (
         mixes.REMADE,
     ),
     Mutant(
-        "ends-stand-still-over-reboots",
-        "R11",
-        "after a reboot told ends are as far away as when the clock was written down last",
-        clocks,
-        "r11_told_elapsed",
-        lambda mark, boot_id, now: 0,
-        mixes.REBOOTS,
-    ),
-    Mutant(
         "wall-clock-trusted",
         "R11",
         "after a reboot the wall clock counts without a bound of its error",

@@ -10,7 +10,7 @@ from nexus.ownership import configuration, holding, records, register
 from nexus.ownership.shard import CLOSED, Row, VoterShard
 from simulator.mutants import corners, mixes
 from simulator.mutants.base import Mutant
-from simulator.mutants.wrong import always, anybody, never, no_not_after, nothing
+from simulator.mutants.wrong import always, anybody, never, nothing
 
 
 def at_once(self: Context, step: Any, argument: Any) -> None:
@@ -110,7 +110,7 @@ MUTANTS = (
         holding,
         "r8d_holding",
         everybody,
-        mixes.TAILS,
+        corners.HALF_SEEN,
     ),
     Mutant(
         "old-epoch-acknowledged",
@@ -141,9 +141,11 @@ MUTANTS = (
         holding,
         "r8b_counts",
         always,
-        corners.ASKERS,
-        spared="R9's not-after ends with the hold, so nobody installs what comes later",
-        beside=((holding, "r9_not_after", no_not_after),),
+        mixes.PICKY,
+        spared=(
+            "R9's not-after ends with the hold, so nobody installs what is told later; and rounds "
+            "are forgotten before another owner can serve"
+        ),
     ),
     Mutant(
         "blocking-not-resent",
@@ -296,6 +298,5 @@ MUTANTS = (
             "a voter that had everything up to an element and lacks it says that it is over "
             "(R17), floor or not; the floor bounds what is kept"
         ),
-        beside=((records, "r17_over", never),),
     ),
 )

@@ -213,10 +213,11 @@ def voters_change(world: World) -> None:
     for second in times(world, rng, 6, spare_s=40):
         size = rng.choice((3, 3, 3, 5, 1))
         chosen, by = tuple(sorted(rng.sample(cores, size))), rng.choice(cores)
-        at(world, second, partial(_change, world, by, chosen))
+        at(world, second, partial(change_voters, world, by, chosen))
 
 
-def _change(world: World, by: str, voters: tuple[str, ...]) -> None:
+def change_voters(world: World, by: str, voters: tuple[str, ...]) -> None:
+    """Ask a member for other voters, if it runs and may."""
     machine = world.machines[by]
     process = machine.process
     if process is None or not process.gate.open:
@@ -374,14 +375,16 @@ def unseen_releases(world: World) -> None:
     edges_prove_disks(world)
     rng = world.rng("script", "unseen")
     for number, second in enumerate((25.0, 95.0)):
-        at(world, second, partial(_unseen, world, rng, f"unseen-{number}"))
+        at(world, second, partial(unseen_release, world, rng, f"unseen-{number}"))
 
 
-def _unseen(world: World, rng: Random, name: str) -> None:
+def unseen_release(world: World, rng: Random, name: str, witness: str = "") -> None:
+    """The story of one; ``witness``: a voter that hears of it and is cut off then."""
     owners = owners_of(world)
     if not owners:
         return
-    home, elsewhere = rng.choice(owners), rng.choice(world.layout.names("core"))
+    home = rng.choice(owners)
+    elsewhere = rng.choice([core for core in world.layout.names("core") if core != witness])
     machine = world.machines[home]
     now_s = world.env.now_ns / 1e9
     told: list[str] = []
@@ -403,7 +406,10 @@ def _unseen(world: World, rng: Random, name: str) -> None:
         install(world, answer)
 
     world.call(home, Allocate("p", name), answered)
-    at(world, now_s + 4, lambda: cut(world, [home], 10))
+    side = [home, witness] if witness else [home]
+    at(world, now_s + 4, lambda: cut(world, side, 10))
+    if witness:
+        at(world, now_s + 13, lambda: cut(world, [witness], 26))
     at(world, now_s + 4.2, release)
     for number in range(8):
         other = Allocate("p", f"{name}-{number}", ttl_s=60, provisional=True)
