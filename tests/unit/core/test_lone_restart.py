@@ -97,6 +97,20 @@ def test_a_deleted_pools_told_leases_block_its_successor_and_then_it_is_forgotte
     assert len(cluster.node("n1").book.by_no) == 1
 
 
+def test_a_unit_that_is_reserved_in_the_new_pool_is_not_counted_as_cooling_too() -> None:
+    """A pool made again over half of its range: one of its units is the new broadcast address."""
+    cluster = lone("192.0.2.0/28")
+    cluster.call("n1", Allocate("p", "one", resource="192.0.2.7", ttl_s=300))
+    cluster.call("n1", Allocate("p", "two", resource="192.0.2.6", ttl_s=300))
+    cluster.call("n1", DeletePool("p", force=True))
+    spec, _ = pool_spec_from({"id": "p", "cidr": "192.0.2.0/29"})
+    cluster.call("n1", CreatePool(spec))
+    node = cluster.node("n1")
+    (shard,) = node.book.by_id["p"].shards
+    assert shard.cooling == 1, "the lease that ended; not the new broadcast address"
+    node.check_invariants()
+
+
 def test_a_sealed_shard_ends_with_the_pool_that_is_forgotten(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
