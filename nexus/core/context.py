@@ -13,6 +13,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from nexus.core import parts
 from nexus.core.config import NodeConfig
 from nexus.core.effects import Audit, Broadcast, Effect, Persist, Reply, Send, Watch
 from nexus.core.entries import ClockRead, RowsWritten
@@ -70,6 +71,7 @@ class Context:
         self.parked: deque[tuple[int, Step, Any]] = deque()
         """Steps that wait for the disk: (token, step, argument)."""
         self._clock_entry_at = 0
+        self._long_no = 0
 
     # --- time --------------------------------------------------------------------------------
 
@@ -181,6 +183,15 @@ class Context:
             self.when_durable(self.inbox.append, message)
         else:
             self.when_durable(self._emit, Send(to, message))
+
+    def send_long(self, to: str, message: Message, items: int) -> None:
+        """`send` for a message with so many rows or records, in parts if it is long."""
+        if to == self.me or items <= parts.ROWS_SMALL:
+            self.send(to, message)
+            return
+        self._long_no += 1
+        for part in parts.split(message, self.config.session, self._long_no):
+            self.send(to, part)
 
     def send_now(self, to: str, message: Message) -> None:
         """Send something that depends on no entry (a renewal must not wait for a slow disk)."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nexus.core.context import Context
-from nexus.core.decided import Op, Proposal, Value
+from nexus.core.decided import DeviceOp, Op, Proposal, Value
 from nexus.core.entries import SlotWritten
 from nexus.core.messages import (
     DecideAccept,
@@ -22,12 +22,15 @@ from nexus.core.messages import (
     DecidePromise,
     DecisionsWanted,
 )
+from nexus.devices.requests import ImportDevices
 from nexus.errors import NexusError
 from nexus.ownership import configuration, register
 from nexus.ownership.values import ZERO, Ballot
 
 BATCH_MAX = 256
 """Operations that one slot decides at most."""
+SLOT_RECORDS_MAX = 10_000
+"""Records of a slot's operations (an import has a row each) unless it is one operation alone."""
 QUEUE_MAX = 10_000
 """Own operations waiting; more are refused."""
 KEPT_SLOTS = 4_096
@@ -125,11 +128,21 @@ class Decisions:
         if seen.accepted_ballot > ZERO:
             self.value = tuple(seen.accepted or ())
         else:
-            take = min(BATCH_MAX, len(self.queue))
-            self.value = tuple(self.queue[place][0] for place in range(take))
+            self.value = self._next_value()
         accept = DecideAccept(message.config_no, message.slot, message.ballot, self.value)
         for voter in ctx.configuration.voters:
             ctx.send(voter, accept)
+
+    def _next_value(self) -> Value:
+        """Own operations that wait, the first of them at least, as many as one slot may have."""
+        chosen: list[Proposal] = []
+        records = 0
+        for proposal, _ in self.queue:
+            records += records_of(proposal)
+            if chosen and (len(chosen) >= BATCH_MAX or records > SLOT_RECORDS_MAX):
+                break
+            chosen.append(proposal)
+        return tuple(chosen)
 
     def on_accepted(self, sender: str, message: DecideAccepted) -> None:
         """A quorum accepted: the slot is decided."""
@@ -288,7 +301,16 @@ class Decisions:
         last = min(self.slot, first + CATCH_UP_MAX - 1)
         values = [self.values[slot] for slot in range(first, last + 1) if slot in self.values]
         if len(values) == last - first + 1:
-            self.ctx.send(to, Decided(first, tuple(values)))
+            records = sum(records_of(proposal) for value in values for proposal in value)
+            self.ctx.send_long(to, Decided(first, tuple(values)), records)
+
+
+def records_of(proposal: Proposal) -> int:
+    """Records that an operation carries: one, or the rows of a file."""
+    op = proposal.op
+    if isinstance(op, DeviceOp) and isinstance(op.request, ImportDevices):
+        return max(1, len(op.request.rows))
+    return 1
 
 
 def _answer(argument: tuple[Answer, Any]) -> None:

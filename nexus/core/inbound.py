@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, get_args
 
 from nexus.core import messages as m
+from nexus.core.parts import Assembly
 from nexus.model.time import NS_PER_S
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class Inbound:
         self.node = node
         self.receivers = self._receivers()
         self.timers = self._timers()
+        self.assembly = Assembly()
 
     def receive(self, sender: str, message: m.Message) -> None:
         """Give a message to the part it is for."""
@@ -116,10 +118,16 @@ class Inbound:
             m.DecisionsWanted: spread.on_decisions_wanted,
             m.CatalogTold: self._catalog,
             m.StateGiven: self._state,
+            m.MessagePart: self._part,
         }
         return table
 
     # --- messages for two parts, or with a condition -----------------------------------------
+
+    def _part(self, sender: str, part: m.MessagePart) -> None:
+        message = self.assembly.take(sender, part)
+        if message is not None:
+            self.receivers[type(message)](sender, message)
 
     def _pushed(self, sender: str, message: m.PushRecords) -> None:
         self.node.voting.on_push(sender, message)

@@ -437,6 +437,16 @@ class LifeSign(_Message, frozen=True):
     """The sender's hybrid clock (R20)."""
 
 
+class MessagePart(_Message, frozen=True):
+    """A piece of a long message (`nexus.core.parts`), parts counted from 0."""
+
+    session: Session
+    number: int
+    part: int
+    parts: int
+    payload: bytes
+
+
 Message = (
     PrepareShards
     | ShardsPromised
@@ -474,4 +484,5 @@ Message = (
     | Forward
     | Forwarded
     | LifeSign
+    | MessagePart
 )

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from nexus.core import parts
 from nexus.core.book import PoolBook
 from nexus.core.campaigns import Campaigns, Key
 from nexus.core.context import Context
@@ -195,9 +196,7 @@ class Owning:
         self.rounds.pop(number - ROUNDS_MAX, None)
         for voter in ctx.configuration.voters:
             if voter != ctx.me:
-                pushes = tuple(self._push(shard, voter) for shard in active.values())
-                session = ctx.config.session
-                ctx.send(voter, PushRecords(ctx.configuration.number, number, pushes, session))
+                self._send_pushes(voter, number, active)
         urgent = bool(self.telling.questions)
         for shard in active.values():
             if shard.owner is not None:
@@ -214,6 +213,20 @@ class Owning:
         if shard.owner is owner:
             self._self_ack(shard, owner)
             self._committed(shard, owner)
+
+    def _send_pushes(self, voter: str, number: int, active: dict[Key, Shard]) -> None:
+        """One message for all shards, or one for each so many rows; they are counted by shard."""
+        ctx = self.ctx
+        config_no, session = ctx.configuration.number, ctx.config.session
+        pushes: list[Push] = []
+        count = 0
+        for place, shard in enumerate(active.values(), 1):
+            push = self._push(shard, voter)
+            pushes.append(push)
+            count += len(push.rows) + len(push.gone)
+            if count > parts.ROWS_SMALL or place == len(active):
+                ctx.send_long(voter, PushRecords(config_no, number, tuple(pushes), session), count)
+                pushes, count = [], 0
 
     def _push(self, shard: Shard, voter: str) -> Push:
         """What this voter lacks, up to our last seq: every row newer than it has acknowledged."""

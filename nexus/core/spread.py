@@ -109,7 +109,10 @@ class Spread:
     def on_decisions_wanted(self, sender: str, message: DecisionsWanted) -> None:
         """Single slots if they are still at hand, else the whole catalogue."""
         if not self.decisions.on_wanted(sender, message):
-            self.ctx.send(sender, self._catalog())
+            told = self._catalog()
+            self.ctx.send_long(
+                sender, told, len(told.pools) + len(told.members) + len(told.devices)
+            )
 
     def on_life(self, sender: str, message: LifeSign) -> None:
         """A member lives; is one of us behind?"""
@@ -153,7 +156,8 @@ class Spread:
             epoch, seq = self.position(shard)
             owner = self.ctx.me if shard.owner is not None else shard.known_owner or ""
             rows = tuple(wire_rows(self.ctx, list(shard.rows)))
-            self.ctx.send(sender, RowsSpread(key, owner, epoch, shard.floor, 0, seq, rows))
+            told = RowsSpread(key, owner, epoch, shard.floor, 0, seq, rows)
+            self.ctx.send_long(sender, told, len(rows))
 
     def push(self, shard: Shard) -> None:
         """R7: an owner's fresh elements to members that do not vote (voters have them pushed).
@@ -181,7 +185,7 @@ class Spread:
                 gone,
             )
             for name in others:
-                ctx.send(name, message)
+                ctx.send_long(name, message, len(rows) + len(gone))
         owner.spread_seq = owner.seq
 
     def on_rows(self, message: RowsSpread) -> None:

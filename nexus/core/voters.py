@@ -327,7 +327,7 @@ class Voters:
         )
         for part in range(parts):
             chosen = pools[part * SHARDS_PER_PART : (part + 1) * SHARDS_PER_PART]
-            ctx.send(
+            ctx.send_long(
                 sender,
                 StateGiven(
                     current.number,
@@ -342,6 +342,7 @@ class Voters:
                     ),
                     self.lives.entry(),
                 ),
+                len(chosen) + sum(shard.rows.count for _, shard in chosen),
             )
 
     def _on_state(self, sender: str, message: StateGiven) -> None:

@@ -7,6 +7,7 @@ than the message, answers nothing but its configuration.
 
 from __future__ import annotations
 
+from nexus.core import parts
 from nexus.core.book import PoolBook
 from nexus.core.context import Context
 from nexus.core.entries import ReplicaWritten, RowsWritten, VoterWritten
@@ -255,7 +256,15 @@ class Voting:
                 reads.append(ShardRead(key, register.REFUSED_EPOCH, 0, (0, 0), None, False, ()))
                 continue
             reads.append(self._read(sender, shard, key, floor, fingerprint))
-        self.ctx.send(sender, ShardsRead(message.config_no, message.ballot, tuple(reads)))
+            if sum(len(read.rows) for read in reads) > parts.ROWS_SMALL:
+                self._send_reads(sender, message, reads)
+                reads = []
+        if reads:
+            self._send_reads(sender, message, reads)
+
+    def _send_reads(self, to: str, message: ReadShards, reads: list[ShardRead]) -> None:
+        answer = ShardsRead(message.config_no, message.ballot, tuple(reads))
+        self.ctx.send_long(to, answer, sum(len(read.rows) for read in reads))
 
     def _read(
         self, sender: str, shard: Shard, key: tuple[int, int], floor: int, fingerprint: int

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nexus.core import parts
 from tests.support.cluster import Cluster
 from tests.support.schedules import ASKS, FAULTS, SUBSCRIBERS, TTLS, Schedule, random_steps
 
@@ -67,6 +68,14 @@ def test_a_voter_comes_back_with_an_empty_disk(seed):
 @pytest.mark.parametrize("seed", range(4))
 def test_a_voter_of_five_comes_back_empty_while_voters_change(seed):
     swarm(seed, ("core",) * 5, ("lose_voter", "voters") * 3)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_everything_long_goes_in_parts(seed, monkeypatch):
+    monkeypatch.setattr(parts, "ROWS_SMALL", 0)
+    monkeypatch.setattr(parts, "PART_BYTES_MAX", 150)
+    roles = ("core",) * 5 if seed % 2 else (*THREE, "edge")
+    swarm(seed, roles, ("voters", "restart") * 2, edge_horizon_ns=30_000_000_000)
 
 
 @pytest.mark.parametrize("seed", range(8))
