@@ -22,7 +22,11 @@ class PoolBook:
         """A pool was decided."""
         self.by_no[pool.pool_no] = pool
         self.by_id[pool.spec.id] = pool
-        self.generations[pool.spec.id] = pool.generation
+        self.note_generation(pool.spec.id, pool.generation)
+
+    def note_generation(self, pool_id: str, generation: int) -> None:
+        """A pool of this id was made so many times, at least."""
+        self.generations[pool_id] = max(generation, self.generations.get(pool_id, 0))
 
     def retire(self, pool: PoolState, at_us: int) -> None:
         """A pool was deleted: its id is free, what was told of it still blocks (R10)."""

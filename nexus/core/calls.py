@@ -15,6 +15,7 @@ from nexus.core.leasing import Leasing
 from nexus.core.members import Members
 from nexus.core.owning import Owning
 from nexus.core.placement import Placement
+from nexus.core.slices import Slices
 from nexus.core.telling import Telling
 from nexus.core.tickets import Tickets
 from nexus.core.voters import Voters
@@ -51,6 +52,7 @@ class Services(Protocol):
     placement: Placement
     history: History
     tickets: Tickets
+    slices: Slices
     voters: Voters
     lost_peers: dict[str, None]
     """Members that the transport lost, or that did not answer; a hint (R13)."""

@@ -24,16 +24,14 @@ from nexus.core.decided import (
     PoolMade,
     Proposal,
 )
-from nexus.core.entries import RowsWritten
+from nexus.core.generations import Generations
 from nexus.core.members import Member, Members
 from nexus.core.pool_record import PoolRecord
 from nexus.core.shaping import pool_view
 from nexus.devices.registry import DeviceRegistry
 from nexus.errors import NexusError
 from nexus.model.views import Done, PoolView
-from nexus.ownership import records
 from nexus.ownership.pool_state import PoolState
-from nexus.ownership.shard import CLOSED, FLAG_FREE, HELD, SESSION, Row
 from nexus.resources import geometry
 
 
@@ -45,6 +43,7 @@ class Catalog:
         self.book = book
         self.members = members
         self.devices = DeviceRegistry()
+        self.generations = Generations(ctx, book)
         self.on_pool_gone: Callable[[PoolState], None] = _nothing
         self.on_placement: Callable[[], None] = _nothing
         self.on_fenced: Callable[[str, int], None] = _nothing
@@ -91,91 +90,32 @@ class Catalog:
         generation = self.book.generations.get(spec.id, 0) + 1
         pool = PoolState(number, generation, spec, shape, op.at_us)
         self.book.add(pool)
-        self._inherit_blocks(pool)
+        self.generations.made(pool)
         view = pool_view(pool, created=True)
         self._announce("put", "POOL_CREATED", f"pools/{spec.id}", proposal, view, type=spec.type)
         self.on_placement()
         return view
 
-    def _inherit_blocks(self, pool: PoolState) -> None:
-        """R10 outlives pools: what a deleted pool over this range told still blocks here."""
-        slow = self.ctx.clocks.slow
-        rows: list[Row] = []
-        for old in self.book.predecessors(pool):
-            for row in old.rows_after(-1):
-                if row.length == CLOSED and not row.flags & FLAG_FREE and row.blocked > slow:
-                    rows.extend(self._blocked_units(old, row, pool))
-        for row in rows:
-            pool.merge(pool.shard_at(row.index), row)
-        if rows:
-            self.ctx.persist(RowsWritten(pool.pool_no, tuple(rows)))
-
-    def _blocked_units(self, old: PoolState, row: Row, pool: PoolState) -> list[Row]:
-        start, stop = old.geometry.absolute(row.index)
-        blocked: list[Row] = []
-        low, high = pool.geometry.space()
-        start, stop = max(start, low), min(stop, high)
-        while start < stop:
-            index = pool.geometry.index_at(start)
-            if index is None:
-                break
-            start = pool.geometry.absolute(index)[1]
-            if index in pool.geometry.reserved:
-                continue  # nobody gets it here anyway, and it is counted as reserved
-            seen = pool.row_at(index)
-            until = max(row.blocked, seen.blocked if seen is not None else 0)
-            blocked.append(
-                Row(
-                    index,
-                    row.subscriber,
-                    0,
-                    0,
-                    CLOSED,
-                    SESSION,
-                    0,
-                    0,
-                    until,
-                    row.created_us,
-                )
-            )
-        return blocked
-
     def _delete_pool(self, op: PoolGone, proposal: Proposal) -> Done | NexusError:
         pool = self.book.by_id.get(op.pool_id)
         if pool is None:
             return NexusError("pool_not_found", f"pool not found: {op.pool_id}")
-        self.on_pool_gone(pool)
-        self.retire(pool, op.at_us)
+        self._retire(pool, op.at_us)
         self._announce("delete", "POOL_DELETED", f"pools/{op.pool_id}", proposal, None)
         return Done()
 
-    def retire(self, pool: PoolState, at_us: int) -> None:
-        """Close every open row of a deleted pool; what was told of it stays blocked.
-
-        A permanent allocation counts as released by the operator.  Replaying the deletion comes
-        to the same or a later instant, which is the safe side.
-        """
-        ctx = self.ctx
-        slow = ctx.clocks.slow
+    def _retire(self, pool: PoolState, at_us: int) -> None:
         self.book.retire(pool, at_us)
-        for row in [row for row in pool.rows_after(-1) if row.length == HELD]:
-            shard = pool.shard_at(row.index)
-            if row.ends == 0:
-                reuse_at = records.r10_reuse_after_release(row, slow, pool.cooldown_ns)
-            else:
-                reuse_at = records.r10_reuse_at(
-                    row, slow, ctx.config.drift_ppm, ctx.config.ack_limit_ns, pool.cooldown_ns
-                )
-            pool.close(shard, row, row.epoch, row.seq, reuse_at)
+        self.on_pool_gone(pool)
+        self.generations.gone(pool)
 
     def learn_pool(self, record: PoolRecord) -> None:
         """A pool of a snapshot or a catalogue message; rows of a known one stay."""
         known = self.book.by_no.get(record.pool_no)
         if known is None:
-            self._inherit_blocks(self._load_pool(record))
+            self.generations.made(self._load_pool(record))
         elif record.retired_us is not None and known.retired_us is None:
-            self.on_pool_gone(known)
-            self.retire(known, record.retired_us)
+            self._retire(known, record.retired_us)
 
     def _load_pool(self, record: PoolRecord) -> PoolState:
         pool = PoolState(

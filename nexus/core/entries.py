@@ -151,6 +151,10 @@ class CatalogWritten(_Entry, frozen=True):
     pools: tuple[PoolRecord, ...]
     members: tuple[Member, ...]
     devices: tuple[DeviceRecord, ...]
+    gone: dict[int, int] = {}
+    """pool_no -> slow instant of the deletion, of deleted pools that still block something."""
+    generations: dict[str, int] = {}
+    """Highest generation of each pool id ever made, pools that are forgotten included."""
 
 
 Entry = (

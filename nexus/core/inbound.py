@@ -73,6 +73,7 @@ class Inbound:
             "waiting": node.passing.expire_waiting,
             "forwards": node.passing.expire_forwards,
             "join": node.joining.look,
+            "slices": node.slices.tick,
             "quarantine": node.owning.quarantine_over,
             "life": node.spread.life,
             "digest": self._digest,

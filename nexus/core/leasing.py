@@ -28,6 +28,8 @@ from nexus.ownership.shard import (
 EXPIRE_MAX = 2_000
 """Rows that one event closes at most, so that a mass expiry does not stop the loop."""
 TAIL_SLACK = 1_024
+RECHECK_NS = 10 * NS_PER_S
+"""How long a unit goes on cooling at least when its closing is not known to be replicated."""
 
 
 class Leasing:
@@ -320,7 +322,8 @@ class Leasing:
             shard = pool.shard_at(row.index)
             owner = shard.owner
             if owner is not None and not records.r10_release_frees(row, owner.commit_seq):
-                row.blocked = slow + pool.cooldown_ns  # not replicated yet: look again later
+                # Not replicated yet, as far as is known: look again later.
+                row.blocked = slow + min(pool.cooldown_ns, RECHECK_NS)
                 pool.cooling_queue.add(row, row.blocked)
                 continue
             pool.cooled(shard, row)

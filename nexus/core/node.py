@@ -45,6 +45,7 @@ from nexus.core.passing import Passing
 from nexus.core.placement import Placement
 from nexus.core.restore import Remembered, Restorer
 from nexus.core.retiring import Retiring
+from nexus.core.slices import Slices
 from nexus.core.snapshots import snapshot_entries
 from nexus.core.spread import Spread
 from nexus.core.telling import Telling
@@ -56,7 +57,8 @@ from nexus.errors import NexusError
 from nexus.model.time import NS_PER_US, Instant
 from nexus.ownership import clocks as timelines
 from nexus.ownership import configuration
-from nexus.ownership.shard import FLAG_REDATE, HELD
+from nexus.ownership.pool_state import PoolState
+from nexus.ownership.shard import FLAG_REDATE, HELD, Shard
 
 INBOX_STEPS_MAX = 100_000
 """Messages to ourselves handled in one event; more means that two parts talk in a circle."""
@@ -97,6 +99,7 @@ class NexusNode:
         self.retiring = Retiring(ctx, self.book)
         self.voters = Voters(ctx, self.book, self.decisions)
         self.passing = Passing(self)
+        self.slices = Slices(ctx, self.answer)
         self.inbound = Inbound(self)
         self.lost_peers: dict[str, None] = {}
         self._found()
@@ -124,6 +127,9 @@ class NexusNode:
         catalog = self.catalog
         catalog.on_pool_gone = self._pool_gone
         catalog.on_placement = self._placement_changed
+        catalog.generations.start = self.slices.start_in_turn
+        catalog.generations.on_shard_gone = self._shard_gone
+        catalog.generations.on_inherited = self._inherited
         catalog.on_fenced = self._fenced
         catalog.on_disk_lost = self._disk_lost
         self.voters.on_change = self._voters_changed
@@ -141,6 +147,7 @@ class NexusNode:
             if remembered.take(entry) and remembered.mark is not None:
                 # Replayed operations happen at the time at which they were written.
                 mark = remembered.mark
+                self.catalog.generations.dated(mark.slow)
                 ctx.clocks = timelines.NodeClocks(now, slow=mark.slow, told=mark.told)
             restorer.take(entry)
         ctx.clocks = timelines.continued(
@@ -156,8 +163,11 @@ class NexusNode:
             ctx.hybrid.observe(remembered.mark.wall_ns // NS_PER_US, now.wall_us)
         for pool in self.book.by_no.values():
             for shard in pool.shards:
-                if shard.owner is not None:
+                owner = shard.owner
+                if owner is not None:
                     self.owning.owned[shard.key] = shard
+                    if ctx.lone:  # our disk is the quorum, and what was read is on it
+                        owner.commit_seq = max(owner.commit_seq, owner.durable_seq)
         self.owning.renewing.resume(restorer.holds)
         last = remembered.mark
         if owners and last is not None and last.boot_id != self.config.boot_id:
@@ -264,6 +274,7 @@ class NexusNode:
                 if owner is not None and owner.state == "basing":
                     self.campaigns.based.append(shard)
             self.owning.renewing.serve_resumed()
+        self.catalog.generations.resume()
         ctx.timers.set_earlier("campaigns", now)
         ctx.timers.set_earlier("placement", now)
         ctx.timers.set_earlier("release", now)
@@ -309,6 +320,7 @@ class NexusNode:
         error = NexusError("storage_failed", f"the disk failed: {reason}", definite=False)
         self.telling.refuse_all("storage_failed", error.message, given_up)
         self.decisions.fail_all(error)
+        self.slices.fail_all(error)
         self.passing.fail_all(NexusError("storage_failed", error.message))
         for pool in self.book.by_no.values():
             for shard in pool.shards:
@@ -327,14 +339,26 @@ class NexusNode:
         self.inbound.rows_came()
         self.joining.start()
 
-    def _pool_gone(self, pool: Any) -> None:
+    def _pool_gone(self, pool: PoolState) -> None:
+        """Nothing is given from a deleted pool, and its grants are not renewed, from here on."""
         for shard in pool.shards:
             if shard.owner is not None:
-                self.owning.releasing.end_deleted(shard)
                 self.telling.drop_shard(shard)
                 pool.drop_free_maps(shard)
                 self.owning.owned.pop(shard.key, None)
-                shard.owner = None
+
+    def _shard_gone(self, shard: Shard) -> None:
+        """The turn of a deleted pool's shard: seal its grant, so that nobody waits for it (R12)."""
+        if shard.owner is not None:
+            self.owning.releasing.end_deleted(shard)
+            shard.owner = None
+
+    def _inherited(self) -> None:
+        """A pool that took over what a deleted one left blocked: its shards may be granted now."""
+        self.campaigns.backoff.clear()
+        now = self.ctx.now.mono_ns
+        self.ctx.timers.set_earlier("campaigns", now)
+        self.ctx.timers.set_earlier("placement", now)
 
     def _fenced(self, member: str, upto: int) -> None:
         """A registration counts no more: mark its grants; if it is ours, hold nothing (R15 ii)."""

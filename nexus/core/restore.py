@@ -169,6 +169,11 @@ class Restorer:
         self.slot = entry.slot
         for record in entry.pools:
             self.catalog.learn_pool(record)
+            known = self.book.by_no.get(record.pool_no)
+            if known is not None and record.pool_no in entry.gone:
+                known.retired_slow = entry.gone[record.pool_no]
+        for pool_id, generation in entry.generations.items():
+            self.book.note_generation(pool_id, generation)
         for member in entry.members:
             self.catalog.members.add(member)
         self.catalog.devices.restore(entry.devices)
@@ -206,9 +211,6 @@ class Restorer:
             shard.owner = owner
             shard.known_owner = me
             owners.append(owner)
-        for pool in list(self.book.by_no.values()):
-            if pool.retired_us is not None:
-                self.catalog.retire(pool, pool.retired_us)
         del told
         return owners
 

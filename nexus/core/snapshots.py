@@ -48,23 +48,27 @@ def snapshot_entries(node: NexusNode) -> Iterator[Any]:
     for slot, vote in sorted(node.decisions.votes.items()):
         yield SlotWritten(slot, vote.promised, vote.accepted_ballot, vote.accepted, decided=False)
     for pool in pools:
-        plain: list[Row] = []
-        others: list[Row] = []
+        batch: list[Row] = []
         for shard in pool.shards:
             yield from register_entries(shard)
             for rows in shard.rows.batches(ROWS_PER_ENTRY):
-                plain += [row for row in rows if columns.is_plain(row)]
-                others += [row for row in rows if not columns.is_plain(row)]
-                if len(plain) >= ROWS_PER_ENTRY:
-                    yield columns.keep(pool.pool_no, plain)
-                    plain = []
-                if len(others) >= ROWS_PER_ENTRY:
-                    yield RowsWritten(pool.pool_no, tuple(others))
-                    others = []
-        if plain:
-            yield columns.keep(pool.pool_no, plain)
-        if others:
-            yield RowsWritten(pool.pool_no, tuple(others))
+                batch.extend(rows)
+                if len(batch) >= ROWS_PER_ENTRY:
+                    yield from row_entries(pool.pool_no, batch)
+                    batch = []
+        yield from row_entries(pool.pool_no, batch)
+
+
+def row_entries(pool_no: int, batch: list[Row]) -> Iterator[Any]:
+    """Rows as they are now, which may be later than when they were put into the batch."""
+    others = tuple([row for row in batch if not columns.is_plain(row)])
+    plain = [row for row in batch if columns.is_plain(row)] if others else batch
+    kept = columns.keep(pool_no, plain) if plain else None
+    # Others first: what is encoded after a pause is what it is then, columns are of this moment.
+    if others:
+        yield RowsWritten(pool_no, others)
+    if kept is not None:
+        yield kept
 
 
 def catalog_entry(node: NexusNode) -> CatalogWritten:
@@ -78,6 +82,8 @@ def catalog_entry(node: NexusNode) -> CatalogWritten:
         ),
         tuple(node.members.all()),
         tuple(node.catalog.devices.export()),
+        {pool.pool_no: pool.retired_slow for pool in pools if pool.retired_slow is not None},
+        dict(node.book.generations),
     )
 
 

@@ -72,6 +72,7 @@ class Voting:
             self.members.fenced_upto(sender), message.registration
         )
         promises: list[Promise] = []
+        over: dict[int, bool] = {}
         for key in message.shards:
             shard = self.book.shard(key)
             if shard is None:
@@ -81,7 +82,7 @@ class Voting:
             wait_ns = 0
             if fenced:
                 refused = register.REFUSED_FENCED
-            elif not self._generations_over(shard):
+            elif not self._generations_over(shard, over):
                 refused = register.REFUSED_TIMER
             else:
                 refused = register.prepare(voter, message.ballot, slow)
@@ -101,6 +102,7 @@ class Voting:
             return
         ctx = self.ctx
         results: list[tuple[tuple[int, int], str, Ballot]] = []
+        over: dict[int, bool] = {}
         for key, grant in message.grants:
             shard = self.book.shard(key)
             if shard is None:
@@ -111,7 +113,7 @@ class Voting:
             ):
                 results.append((key, register.REFUSED_FENCED, ZERO))
                 continue
-            if not self._generations_over(shard):
+            if not self._generations_over(shard, over):
                 refused = register.REFUSED_TIMER
             else:
                 refused = register.accept(shard.voter, grant, ctx.clocks.slow, ctx.config.drift_ppm)
@@ -121,16 +123,25 @@ class Voting:
             results.append((key, refused, shard.voter.promised))
         ctx.send(sender, ShardsAccepted(message.config_no, message.ballot, tuple(results)))
 
-    def _generations_over(self, shard: Shard) -> bool:
-        """No grant of a deleted pool over the same range can still be held (R3, R10)."""
+    def _generations_over(self, shard: Shard, over: dict[int, bool]) -> bool:
+        """No grant of a deleted pool over the same range can still be held (R3, R10).
+
+        ``over`` is what one message has found out so far: the answer is the same for all shards of
+        a pool, and each costs a look at all shards of its predecessors.
+        """
         pool = self.book.by_no[shard.pool_no]
-        if pool.retired_us is not None:
-            return False
-        slow = self.ctx.clocks.slow
-        return all(
-            register.r10_generation_over((old.voter for old in before.shards), slow)
-            for before in self.book.predecessors(pool)
-        )
+        known = over.get(pool.pool_no)
+        if known is None:
+            slow = self.ctx.clocks.slow
+            known = over[pool.pool_no] = (
+                pool.retired_us is None
+                and not pool.inheriting
+                and all(
+                    register.r10_generation_over((old.voter for old in before.shards), slow)
+                    for before in self.book.predecessors(pool)
+                )
+            )
+        return known
 
     def on_renew(self, sender: str, message: RenewGrants) -> None:
         """Renew all grants of an owner; nothing needs the disk unless a new session shows up."""

@@ -59,8 +59,10 @@ class PoolState:
         "generation",
         "geometry",
         "held_queue",
+        "inheriting",
         "mclt_ns",
         "pool_no",
+        "retired_slow",
         "retired_us",
         "shards",
         "spec",
@@ -79,6 +81,10 @@ class PoolState:
         self.created_us = created_us
         self.retired_us: int | None = None
         """When the pool was deleted; its rows stay until nothing told of them can be in use."""
+        self.retired_slow: int | None = None
+        """The same instant on this node's slow timeline, or a later one; None: not known yet."""
+        self.inheriting = False
+        """What a deleted pool over the same range left blocked is still being taken over."""
         self.frozen = 0
         """Deletions under way: nothing new is allocated while one is being decided."""
         self.cooldown_ns = spec.cooldown * NS_PER_S

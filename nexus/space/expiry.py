@@ -215,19 +215,35 @@ class ExpiryQueue(Generic[T]):
         self._heads[key] = head
         return head > first
 
-    def due_within(self, until_ns: int) -> Iterator[T]:
-        """What is due at or before ``until_ns``, in no order; an item may come more than once.
+    def filed_within(self, until_ns: int, size: int) -> Iterator[list[T]]:
+        """What may be due at or before ``until_ns``, in no order, up to ``size`` at a time.
 
-        Nothing is taken out, and nothing may be changed before the iteration ends.
+        An item may come more than once, and ``due_of`` has not been asked.  The queue may change
+        between two pieces: they are of the moment at which the first was asked for.
         """
         until_tick = until_ns // self._bucket_ns
-        for key, items in self._buckets.items():
-            if key >> _KEY_SHIFT > until_tick:
-                continue
-            for at in range(self._heads.get(key, 0), len(items)):
-                due_ns = self._due_of(items[at])
+        filed = [
+            items[self._heads.get(key, 0) :]
+            for key, items in self._buckets.items()
+            if key >> _KEY_SHIFT <= until_tick
+        ]
+        piece: list[T] = []
+        for items in filed:
+            for first in range(0, len(items), size):
+                piece += items[first : first + size]
+                if len(piece) >= size:
+                    yield piece
+                    piece = []
+        if piece:
+            yield piece
+
+    def due_within(self, until_ns: int) -> Iterator[T]:
+        """What is due at or before ``until_ns``, in no order; an item may come more than once."""
+        for items in self.filed_within(until_ns, POP_LIMIT):
+            for item in items:
+                due_ns = self._due_of(item)
                 if due_ns is not None and due_ns <= until_ns:
-                    yield items[at]
+                    yield item
 
     def _level(self, tick: int) -> int:
         """How coarse a bucket the distance of a tick allows."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from heapq import merge
+from itertools import islice
 
 import msgspec
 
+from nexus.core import slices
 from nexus.core.calls import Call, Services
 from nexus.core.finding import find_row, owner_of_row
 from nexus.core.operations.allocate import tell_row
@@ -17,7 +20,7 @@ from nexus.errors import validation
 from nexus.model.time import NS_PER_S
 from nexus.model.views import AllocationView, ExplainView, HistoryEntry, Page
 from nexus.ownership import records
-from nexus.ownership.pool_state import PoolState
+from nexus.ownership.pool_state import PoolState, held_due
 from nexus.ownership.shard import FLAG_FREE, HELD, Row
 
 UNIT_BITS = 64
@@ -149,20 +152,42 @@ def list_expiring(node: Services, request: ListExpiring, call: Call) -> None:
     if not 0 <= request.within_s <= WITHIN_MAX_S:
         raise validation("within", f"must be from 0 to {WITHIN_MAX_S}, got {request.within_s}")
     skip = number_cursor(request.cursor, 0)
+    node.slices.start(_expiring(node, request, call, limit, skip), call)
+
+
+def _expiring(
+    node: Services, request: ListExpiring, call: Call, limit: int, skip: int
+) -> Iterator[None]:
     told = node.ctx.clocks.told
     until = told + request.within_s * NS_PER_S
-    found: dict[tuple[int, int, int], tuple[PoolState, Row]] = {}
+    seen: set[int] = set()
+    runs: list[list[tuple[int, int, int]]] = []
+    looked = 0
     for pool in _pools(node, request.pool_id):
-        for row in pool.held_queue.due_within(until):
-            if row.length == HELD and told < row.ends <= until:
-                found[row.ends, pool.pool_no, row.index] = (pool, row)
-    keys = sorted(found)
-    chosen = keys[skip : skip + limit]
-    views: tuple[AllocationView, ...] = tuple(
-        allocation_view(node.ctx, *found[key]) for key in chosen
-    )
-    more = skip + len(chosen) < len(keys)
-    node.answer(call, Page(views, len(keys), str(skip + len(chosen)) if more else None))
+        for rows in pool.held_queue.filed_within(until, slices.SLICE_READS):
+            run: list[tuple[int, int, int]] = []
+            for row in rows:
+                if held_due(row) is None or not told < row.ends <= until or id(row) in seen:
+                    continue
+                seen.add(id(row))
+                run.append((row.ends, pool.pool_no, row.index))
+            run.sort()
+            runs.append(run)
+            looked += len(rows)
+            if looked >= slices.SLICE_READS:
+                yield
+                looked = 0
+    views: list[AllocationView] = []
+    for place, (_, pool_no, index) in enumerate(islice(merge(*runs), skip + limit)):
+        found = node.book.by_no.get(pool_no)
+        newest = found.row_at(index) if place >= skip and found is not None else None
+        if found is not None and newest is not None and newest.length == HELD:
+            views.append(allocation_view(node.ctx, found, newest))
+        if place % slices.SLICE_READS == slices.SLICE_READS - 1:
+            yield
+    total = len(seen)
+    more = skip + limit < total
+    node.answer(call, Page(tuple(views), total, str(skip + limit) if more else None))
 
 
 def explain(node: Services, request: Explain, call: Call) -> None:

@@ -9,7 +9,9 @@ from msgspec import structs
 
 from nexus import codec
 from nexus.core import columns
+from nexus.core.entries import OpenRowsKept, RowsWritten
 from nexus.core.row_load import load_kept, load_rows
+from nexus.core.snapshots import row_entries
 from nexus.model.pool import PoolSpec
 from nexus.ownership.pool_state import PoolState
 from nexus.ownership.shard import CLOSED, FLAG_CLAIM, FLAG_GONE, HELD, SESSION, STICKY, Row
@@ -141,3 +143,12 @@ def test_numbers_and_names_that_repeat_are_shared() -> None:
     assert rows[0].node_id is rows[1].node_id
     assert rows[0].ttl_s is rows[1].ttl_s
     assert rows[0].blocked is rows[0].ends
+
+
+def test_a_row_that_closed_while_a_snapshot_paused_is_kept_as_closed() -> None:
+    rows = [row(unit, f"s{unit}", 5) for unit in range(2, 6)]
+    rows[1].length = CLOSED
+    entries = list(row_entries(1, rows))
+    assert [type(entry) for entry in entries] == [RowsWritten, OpenRowsKept]
+    assert entries[0].rows == (rows[1],)
+    assert entries[1].units == [2, 4, 5]
