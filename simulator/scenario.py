@@ -96,7 +96,7 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of what a seed draws: the mix of topology, workloads and faults."""
 
     topologies: tuple[str, ...] = ("mesh", "hubs", "ring", "tree")
-    cores: tuple[int, ...] = (3, 3, 3, 5)
+    cores: tuple[int, ...] = (3, 3, 4, 5)
     edges: tuple[int, int] = (1, 5)
     workloads: tuple[int, int] = (1, 3)
     workload_kinds: tuple[str, ...] = ()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from nexus.errors import NexusError
 from nexus.model.time import Instant
 from nexus.model.views import AllocationView
 from nexus.ownership.configuration import Configuration
+from nexus.ownership.pool_state import PoolState
 from nexus.ownership.shard import Row, Shard
 
 if TYPE_CHECKING:
@@ -58,7 +60,10 @@ class Checker:
             pool = node.book.by_id.get(view.pool_id) if node is not None else None
             if pool is None:
                 continue
-            shard = pool.shard_at(pool.geometry.parse(view.resource))
+            index = unit_of(pool, view.resource)
+            if index is None:
+                continue
+            shard = pool.shard_at(index)
             if shard.owner is None or shard.owner.grant.epoch.counter != view.epoch:
                 continue
             row = pool.subs.get(view.subscriber_id)
@@ -74,6 +79,14 @@ class Checker:
 
     def finish(self) -> None:
         """The run is over."""
+
+
+def unit_of(pool: PoolState, resource: str) -> int | None:
+    """Number of a unit that was told; None if the pool was made again without it."""
+    try:
+        return pool.geometry.parse(resource)
+    except NexusError:
+        return None
 
 
 def majority(configuration: Configuration, members: Collection[str]) -> bool:

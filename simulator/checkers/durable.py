@@ -8,13 +8,15 @@ from nexus.core.operations.release import Release
 from nexus.model.time import NS_PER_S, NS_PER_US, Instant
 from nexus.model.views import AllocationView
 from nexus.ownership.shard import HELD
-from simulator.checkers.base import Checker
+from simulator.checkers.base import Checker, unit_of
 
 if TYPE_CHECKING:
     from simulator.machine import Machine
     from simulator.world import World
 
 MARGIN_NS = 2 * NS_PER_S
+REMAKING = ("recreate_pool", "resize_pool", "shorten_horizon")
+"""Faults after which a pool is another one, and allocations of the old one are gone."""
 Name = tuple[str, str]
 
 
@@ -49,7 +51,7 @@ class Durable(Checker):
     def finish(self) -> None:
         world = self.world
         harsh = any(machine.wipes or machine.damaged for machine in world.machines.values())
-        harsh = harsh or any(each.kind == "recreate_pool" for each in world.injections)
+        harsh = harsh or any(each.kind in REMAKING for each in world.injections)
         if harsh:
             return  # what un-replicated records may be lost then is invariant 3's and 1's business
         now = world.env.now_ns
@@ -67,7 +69,9 @@ class Durable(Checker):
             pool = node.book.by_id.get(pool_id) if node is not None else None
             if pool is None:
                 continue
-            index = pool.geometry.parse(view.resource)
+            index = unit_of(pool, view.resource)
+            if index is None:
+                continue
             shard = pool.shard_at(index)
             if shard.owner is None:
                 continue

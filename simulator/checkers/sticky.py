@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nexus.model.time import Instant
 from nexus.model.views import AllocationView
 from nexus.ownership.shard import CLOSED, SERVING, STICKY, Row
-from simulator.checkers.base import Checker
+from simulator.checkers.base import Checker, unit_of
 
 if TYPE_CHECKING:
     from simulator.machine import Machine
@@ -50,7 +50,9 @@ class Sticky(Checker):
         machine, _shard, _row = found
         assert machine.process is not None
         pool = machine.process.node.book.by_id[view.pool_id]
-        index = pool.geometry.parse(before)
+        index = unit_of(pool, before)
+        if index is None:
+            return
         shard = pool.shard_at(index)
         row = shard.rows.get(index)
         if shard.owner is None or shard.owner.state != SERVING or row is None:
@@ -72,7 +74,7 @@ class Sticky(Checker):
             node = machine.process.node if machine.process is not None else None
             pool = node.book.by_id.get(view.pool_id) if node is not None else None
             if pool is not None:
-                index = pool.geometry.parse(but)
+                index = unit_of(pool, but)
                 found += [
                     row
                     for row in pool.rows_after(-1)
