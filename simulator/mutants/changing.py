@@ -22,6 +22,10 @@ def old_majority_is_quorum(current: configuration.Configuration, answers: object
     return configuration.is_majority(answers, current.old)  # type: ignore[arg-type]
 
 
+def majority_founds(current: configuration.Configuration, holders: object) -> bool:
+    return configuration.is_majority(holders, current.voters)  # type: ignore[arg-type]
+
+
 def comes_back_empty(self: Machine, reason: str) -> None:
     self.kill(reason=reason)
     self.wipe()
@@ -91,17 +95,23 @@ MUTANTS = (
         mixes.VOTERS,
     ),
     Mutant(
-        "voter-returns-empty",
+        "second-life-votes",
         "R21 d",
-        "a voter that lost its disk comes back under its old id",
-        Machine,
-        "lose",
-        comes_back_empty,
+        "a voter that lost its disk votes under its old id",
+        configuration,
+        "r21d_same_life",
+        always,
         mixes.LOST_VOTERS,
-        also=(
-            (configuration, "r21d_same_life", always),
-            (configuration, "r21d_founded", always),
-            (configuration, "r21d_known", always),
-        ),
+        spared="an operator brings a voter that lost its disk back under a new id only",
+        beside=((Machine, "lose", comes_back_empty),),
+    ),
+    Mutant(
+        "founded-by-majority",
+        "R21 d",
+        "a majority of the founding voters founds a cluster",
+        configuration,
+        "r21d_founded",
+        majority_founds,
+        corners.FOUNDED_TWICE,
     ),
 )

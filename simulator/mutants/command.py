@@ -32,7 +32,9 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--runs", type=int, default=RUNS_MAX, help="runs of its mix for each")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument(
-        "--record", action="store_true", help=f"write the seeds found, and {DOCUMENT}"
+        "--record",
+        action="store_true",
+        help=f"begin with seed 0 and write the seeds found; of all mutants, {DOCUMENT} too",
     )
     parser.set_defaults(act=act)
 
@@ -53,13 +55,13 @@ def act(arguments: argparse.Namespace) -> int:
     took_s = time.perf_counter() - began
     _tell(chosen, catches)
     caught = sum(not each.failed for each in catches.values())
-    if arguments.record:
-        seeds_file(catches)
+    if arguments.record and not arguments.only:
         DOCUMENT.write_text(kill_list(catches))
     for each in catches.values():
         for seed in each.holes:
-            mix = MUTANTS[each.name].mix.name
-            say(f"the intact protocol fails too: mix {mix!r}, seed {seed}")
+            mutant = MUTANTS[each.name]
+            who = "what stands in for it" if mutant.beside else "the intact protocol"
+            say(f"{each.name}: {who} fails too: mix {mutant.mix.name!r}, seed {seed}")
     say(f"{sum(each.runs for each in catches.values())} runs in {took_s:.0f} s")
     say(f"{len(catches)} mutants, {caught} caught")
     return 0 if caught == len(catches) else GOT_AWAY
@@ -76,9 +78,15 @@ def _hunt(chosen: Sequence[Mutant], arguments: argparse.Namespace) -> dict[str, 
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task("mutants", total=len(chosen))
         for catch in hunt_all(
-            chosen, count=arguments.count, runs_max=arguments.runs, jobs=arguments.jobs
+            chosen,
+            count=arguments.count,
+            fresh=arguments.record,
+            runs_max=arguments.runs,
+            jobs=arguments.jobs,
         ):
             found[catch.name] = catch
+            if arguments.record:
+                seeds_file({catch.name: catch})  # a hunt that is broken off keeps what it found
             progress.advance(task)
             progress.update(task, description=f"mutants ({catch.name})")
     return {mutant.name: found[mutant.name] for mutant in chosen}

@@ -410,3 +410,17 @@ def voters_starved(world: World) -> None:
 
     interpose(world, passes)
     at(world, second, partial(change_voters, world, rng.choice(cores[:3]), tuple(cores[2:])))
+
+
+def founded_twice(world: World) -> None:
+    """One founder is never there, another loses its disk when the third is away; then both come."""
+    first, second, absent = world.layout.names("core")
+    world.machines[absent].crash(reason="was never there")
+    machines = world.machines
+    at(world, 30, partial(machines[second].crash, reason="is away"))
+    at(world, 30, partial(machines[first].crash, reason="disk lost"))
+    at(world, 31, machines[first].wipe)
+    at(world, 32, machines[first].revive)
+    at(world, 32, machines[absent].revive)
+    at(world, 34, partial(world.make_pool, world.scenario.pools[0]))
+    at(world, world.scenario.duration_s - 2, machines[second].revive)

@@ -99,6 +99,16 @@ HALF_SEEN = mix(
     edges=3,
     prepare=corner_scripts.half_seen_releases,
 )
+FOUNDED_TWICE = mix(
+    "founded twice",
+    "one founder is never there, another loses its disk when the third is away",
+    [],
+    workloads=[{**CROWD, "ttl_s": 300, "stay_s": [60, 90], "homes": "edges"}, LINES],
+    prepare=corner_scripts.founded_twice,
+    duration_s=90,
+    strict=False,
+    checkers=("overlap", "legal"),
+)
 STARVED = mix(
     "starved voters",
     "voters are replaced before they have copied anything",

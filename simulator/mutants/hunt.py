@@ -1,7 +1,8 @@
 """Catch mutants: the recorded seed first, then seed after seed of the aimed mix.
 
-A run catches a mutant if a checker complains in it and the intact protocol passes the same seed
-of the same mix: what both do wrong says nothing about the rule.
+A run catches a mutant if a checker complains in it and its control passes the same seed of the
+same mix: what both do wrong says nothing about the rule.  The control is the intact protocol, or,
+where another rule stands in for this one, the protocol without that other rule.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import msgspec
 
 from simulator.mutants.base import RUNS_MAX, Mutant
 from simulator.mutants.seeds import SEEDS
+
+MUTANTS_PER_PROCESS = 4
 
 
 class Catch(msgspec.Struct, frozen=True):
@@ -28,7 +31,7 @@ class Catch(msgspec.Struct, frozen=True):
     checker: str
     story: str
     holes: tuple[int, ...]
-    """Seeds at which the intact protocol was found wrong."""
+    """Seeds at which the control was found wrong."""
     took_s: float
 
     @property
@@ -47,11 +50,22 @@ def caught_at(mutant: Mutant, seed: int) -> tuple[str, str] | None:
 
 
 def hunt(
-    mutant: Mutant, *, count: bool = False, runs_max: int = RUNS_MAX, tell: Callable[[], None]
+    mutant: Mutant,
+    *,
+    count: bool = False,
+    fresh: bool = False,
+    runs_max: int = RUNS_MAX,
+    tell: Callable[[], None],
 ) -> Catch:
-    """Look for a seed that catches it; ``count``: go through all of them."""
+    """Look for a seed that catches it.
+
+    Parameters
+    ----------
+    count : go through all seeds instead of stopping at the first catch.
+    fresh : begin with seed 0, whatever is recorded.
+    """
     began = time.perf_counter()
-    recorded = SEEDS.get(mutant.name)
+    recorded = None if fresh else SEEDS.get(mutant.name)
     seeds = [seed for seed in range(runs_max) if seed != recorded]
     if recorded is not None:
         seeds.insert(0, recorded)
@@ -77,20 +91,18 @@ def hunt(
 
 
 def hunt_all(
-    mutants: Sequence[Mutant], *, count: bool, runs_max: int, jobs: int
+    mutants: Sequence[Mutant], *, count: bool, fresh: bool, runs_max: int, jobs: int
 ) -> Iterator[Catch]:
     """Hunt them in as many processes; what came of each comes when it is done."""
-    tasks = [(mutant.name, count, runs_max) for mutant in mutants]
-    jobs = max(1, jobs)
+    tasks = [(mutant.name, count, fresh, runs_max) for mutant in mutants]
     context = multiprocessing.get_context("spawn")
-    for first in range(0, len(tasks), jobs):
-        # Fresh processes each time: hundreds of worlds leave more behind than one should carry.
-        with context.Pool(jobs) as pool:
-            yield from pool.imap_unordered(_hunt_one, tasks[first : first + jobs])
+    # Fresh processes now and then: hundreds of worlds leave more behind than one should carry.
+    with context.Pool(max(1, jobs), maxtasksperchild=MUTANTS_PER_PROCESS) as pool:
+        yield from pool.imap_unordered(_hunt_one, tasks)
 
 
-def _hunt_one(task: tuple[str, bool, int]) -> Catch:
+def _hunt_one(task: tuple[str, bool, bool, int]) -> Catch:
     from simulator.mutants import MUTANTS
 
-    name, count, runs_max = task
-    return hunt(MUTANTS[name], count=count, runs_max=runs_max, tell=lambda: None)
+    name, count, fresh, runs_max = task
+    return hunt(MUTANTS[name], count=count, fresh=fresh, runs_max=runs_max, tell=lambda: None)
