@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nexus.core import shaping
-from nexus.core.catalog import Catalog
+from nexus.core.generations import Generations
 from nexus.model.time import Instant
 from nexus.ownership import clocks, holding, records, register
 from nexus.ownership.clocks import ClockMark
 from nexus.ownership.shard import Row
 from simulator.mutants import mixes
 from simulator.mutants.base import Mutant
-from simulator.mutants.wrong import always, no_not_after, nothing
+from simulator.mutants.wrong import always, no_not_after
 
 LONG_NS = 100_000_000_000_000
 
@@ -145,9 +145,9 @@ MUTANTS = (
         "pool-forgets",
         "R10",
         "a new pool over a deleted one's range does not inherit what blocks",
-        Catalog,
-        "_inherit_blocks",
-        nothing,
+        Generations,
+        "_blocks",
+        lambda self, old, row, pool: iter(()),
         mixes.REMADE,
     ),
     Mutant(
