@@ -10,6 +10,7 @@ import msgspec
 from nexus.core.book import PoolBook
 from nexus.core.catalog import Catalog
 from nexus.core.context import Context
+from nexus.core.facts import Facts
 from nexus.core.history import History
 from nexus.core.leasing import Leasing
 from nexus.core.members import Members
@@ -45,6 +46,7 @@ class Services(Protocol):
     ctx: Context
     book: PoolBook
     members: Members
+    facts: Facts
     catalog: Catalog
     leasing: Leasing
     telling: Telling

@@ -120,10 +120,16 @@ class Inbound:
             m.CatalogTold: self._catalog,
             m.StateGiven: self._state,
             m.MessagePart: self._part,
+            m.HeadsTold: node.facts.on_heads,
+            m.FactsTold: self._facts,
         }
         return table
 
     # --- messages for two parts, or with a condition -----------------------------------------
+
+    def _facts(self, sender: str, message: m.FactsTold) -> None:
+        del sender  # whoever tells it: the newest counts
+        self.node.facts.on_told(message)
 
     def _part(self, sender: str, part: m.MessagePart) -> None:
         message = self.assembly.take(sender, part)

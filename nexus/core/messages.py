@@ -13,6 +13,7 @@ import msgspec
 from nexus.core.decided import Value
 from nexus.core.members import Member
 from nexus.core.pool_record import PoolRecord
+from nexus.crdt.clset import Entry, Head
 from nexus.devices.records import DeviceRecord
 from nexus.ownership.configuration import Configuration
 from nexus.ownership.records import WireRow
@@ -437,6 +438,19 @@ class LifeSign(_Message, frozen=True):
     """The sender's hybrid clock (R20)."""
 
 
+class HeadsTold(_Message, frozen=True):
+    """R19: all that the sender knows of facts that nobody decides, without their values."""
+
+    fingerprint: int
+    heads: dict[str, Head]
+
+
+class FactsTold(_Message, frozen=True):
+    """A delta of that set."""
+
+    facts: dict[str, Entry[int]]
+
+
 class MessagePart(_Message, frozen=True):
     """A piece of a long message (`nexus.core.parts`), parts counted from 0."""
 
@@ -484,5 +498,7 @@ Message = (
     | Forward
     | Forwarded
     | LifeSign
+    | HeadsTold
+    | FactsTold
     | MessagePart
 )

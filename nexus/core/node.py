@@ -33,6 +33,7 @@ from nexus.core.events import (
     Started,
     StorageFailed,
 )
+from nexus.core.facts import Facts
 from nexus.core.history import History
 from nexus.core.inbound import Inbound
 from nexus.core.invariants import check_node
@@ -84,6 +85,7 @@ class NexusNode:
         self.ctx = ctx = Context(config, timelines.NodeClocks(now), rng)
         self.book = PoolBook()
         self.members = Members()
+        self.facts = Facts(ctx, self.members)
         self.history = History()
         self.tickets = Tickets(ctx)
         self.catalog = Catalog(ctx, self.book, self.members)
@@ -95,7 +97,7 @@ class NexusNode:
         self.placement = Placement(ctx, self.book, self.members, self.campaigns, self.owning)
         self.decisions = Decisions(ctx, self.catalog.execute)
         self.joining = Joining(ctx, self.members, self.campaigns, self.decisions)
-        self.spread = Spread(ctx, self.book, self.members, self.catalog, self.decisions)
+        self.spread = Spread(ctx, self.book, self.members, self.catalog, self.decisions, self.facts)
         self.retiring = Retiring(ctx, self.book)
         self.voters = Voters(ctx, self.book, self.decisions)
         self.passing = Passing(self)
@@ -365,6 +367,7 @@ class NexusNode:
         if self.ctx.replaying:
             return
         self.voting.fence(member, upto)
+        self.facts.fenced(member, upto)
         self.campaigns.backoff.clear()
         if member == self.ctx.me:
             for shard in list(self.owning.owned.values()):

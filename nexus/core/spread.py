@@ -14,6 +14,7 @@ from nexus.core.catalog import Catalog
 from nexus.core.context import Context
 from nexus.core.decisions import Decisions
 from nexus.core.entries import CatalogWritten
+from nexus.core.facts import Facts
 from nexus.core.members import Member, Members
 from nexus.core.messages import (
     CatalogTold,
@@ -48,12 +49,14 @@ class Spread:
         members: Members,
         catalog: Catalog,
         decisions: Decisions,
+        facts: Facts,
     ) -> None:
         self.ctx = ctx
         self.book = book
         self.members = members
         self.catalog = catalog
         self.decisions = decisions
+        self.facts = facts
         self.sync_rounds = 0
         self.merged_rows = 0
 
@@ -75,6 +78,7 @@ class Spread:
             peer = peers[ctx.rng.randrange(len(peers))]
             for message in self._digests(answer=True):
                 ctx.send(peer, message)
+            self.facts.compare(peer)
             self.sync_rounds += 1
         ctx.flush_later()
         interval = ctx.config.digest_interval_ns

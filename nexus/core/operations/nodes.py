@@ -105,8 +105,7 @@ def get_node(node: Services, request: GetNode, call: Call) -> None:
 def heartbeat(node: Services, request: Heartbeat, call: Call) -> None:
     """A member says that it lives."""
     member = _require(node, request.node_id)
-    node.members.heard[member.id] = node.ctx.now.wall_us
-    node.members.judge(member.id, "online")
+    node.facts.beat(member.id)
     node.answer(call, member_view(node, member, owned_counts(node).get(member.id, 0)))
 
 
