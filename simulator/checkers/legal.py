@@ -60,6 +60,8 @@ class Legal(Checker):
         spec = self._specs.get(view.pool_id)
         if spec is None:
             return
+        if view.not_after_us is not None and reading.wall_ns > view.not_after_us * NS_PER_US:
+            return  # an answer that took its time on the way: no sink carries it out (R9)
         if view.created:
             self._place(view, spec)
             self._cooled(view, spec)

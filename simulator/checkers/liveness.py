@@ -33,12 +33,24 @@ class Liveness(Checker):
         self.waiting: dict[tuple[str, str], str] = {}
 
     def calm(self) -> None:
+        if not self._somebody_may_own():
+            return
         for name, machine in self.world.machines.items():
             if machine.damaged is not None:
                 continue
             for spec in self.world.scenario.pools:
                 self.waiting[name, spec.id] = "not asked yet"
                 self.world.env.call_later(1 + seconds_to_ns(1), self._ask, (name, spec.id))
+
+    def _somebody_may_own(self) -> bool:
+        """A member is there that is not drained; operators may drain all but a lost one."""
+        nodes = [m.process.node for m in self.world.machines.values() if m.process is not None]
+        return any(
+            (me := node.members.get(node.ctx.me)) is not None
+            and me.role != "read"
+            and not me.draining
+            for node in nodes
+        )
 
     def _ask(self, probe: tuple[str, str]) -> None:
         name, pool_id = probe

@@ -169,6 +169,26 @@ def still_cooling(world: World) -> None:
     tell(world, "legal", msgspec.structs.replace(view, subscriber_id="next", created=True))
 
 
+def test_an_answer_that_comes_too_late_for_any_sink_gives_nothing(world: World) -> None:
+    view = view_of(world)
+    tell(world, "legal", view)
+    late = msgspec.structs.replace(view, subscriber_id="next", created=True, not_after_us=1)
+    tell(world, "legal", late)
+    assert not world.violations
+
+
+def test_nobody_is_asked_to_serve_when_all_that_are_there_are_drained(world: World) -> None:
+    for machine in world.machines.values():
+        assert machine.process is not None
+        members = machine.process.node.members
+        me = members.get(machine.name)
+        assert me is not None
+        members.add(msgspec.structs.replace(me, draining=True))
+    liveness = checker(world, "liveness")
+    liveness.calm()
+    assert not liveness.waiting
+
+
 @pytest.mark.parametrize("heard", [False, True])
 def test_a_successor_lets_cool_what_a_majority_has_heard_of(world: World, heard: bool) -> None:
     view = view_of(world)
