@@ -78,6 +78,23 @@ def _load_one_by_one(pool: PoolState, rows: Sequence[Row]) -> None:
     pool.held_queue.add_dated(timed, [row.ends for row in timed])
 
 
+def _renewed(pool: PoolState, shard: Shard, old: Row, row: Row) -> bool:
+    """The short way of the commonest second record: the same holder, another end."""
+    if not (
+        columns.is_plain(old)
+        and columns.is_plain(row)
+        and pool.subs.get(row.subscriber) is old
+        and records.r17_newer(row.epoch, row.seq, row.length, old)
+    ):
+        return False
+    old.flags |= FLAG_GONE
+    shard.rows.put(row)
+    pool.subs[row.subscriber] = row
+    if row.ends:
+        pool.held_queue.add(row, row.ends)
+    return True
+
+
 def _join(pool: PoolState, shard: Shard, row: Row) -> None:
     """The higher one of two rows of a unit counts, as it was written (R17).
 
@@ -85,6 +102,8 @@ def _join(pool: PoolState, shard: Shard, row: Row) -> None:
     """
     old = shard.rows.get(row.index)
     if old is not None:
+        if _renewed(pool, shard, old, row):
+            return
         if (row.epoch, row.seq, row.length) == (old.epoch, old.seq, old.length):
             blocked = records.r10_blocked_until(old.blocked, row.blocked)
             if blocked == old.blocked:

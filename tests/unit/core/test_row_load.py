@@ -152,3 +152,25 @@ def test_a_row_that_closed_while_a_snapshot_paused_is_kept_as_closed() -> None:
     assert [type(entry) for entry in entries] == [RowsWritten, OpenRowsKept]
     assert entries[0].rows == (rows[1],)
     assert entries[1].units == [2, 4, 5]
+
+
+def test_records_of_a_unit_count_in_their_order_wherever_they_stand_in_a_batch() -> None:
+    """Allocated, renewed, released, given to another, renewed: among many others, shuffled."""
+    story = [
+        row(40, "a", 1),
+        row(40, "a", 2),
+        row(40, "a", 3, length=CLOSED),
+        row(40, "b", 4),
+        row(40, "b", 5, ends=7 * 10**12),
+    ]
+    others = [row(unit, f"s{unit}", 9) for unit in range(60, 160)]
+    for size in (1, 3, 200):
+        pool = pool_of()
+        rows = [*others[:50], *story[:2], *others[50:], *story[2:]]
+        for first in range(0, len(rows), size):
+            load_rows(pool, rows[first : first + size])
+        found = pool.row_at(40)
+        assert found is not None and (found.subscriber, found.seq) == ("b", 5)
+        assert "a" not in pool.subs and pool.subs["b"] is found
+        assert pool.shards[0].held == 101 and pool.shards[0].cooling == 0
+        assert [each.index for each in pool.held_queue.pop_due(10**15)][-1] == 40
