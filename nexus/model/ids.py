@@ -22,7 +22,8 @@ _SHOWN_CHARS_MAX = 64
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
 _SUBSCRIBER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:@/+=#~,-]{0,254}[A-Za-z0-9._:@/+=#~,])?")
 _RAW_BYTES = re.compile(r"hex:(?:[0-9A-Fa-f]{2})+")
-_SERIAL = re.compile(r"[A-Za-z0-9._-]{4,64}")
+# DMI gives `VMware-56 4d ...` and, for Dell boards, `/8XYZ123/CN1234567/`.
+_SERIAL = re.compile(r"[A-Za-z0-9._/:-](?:[A-Za-z0-9._/:-]| (?! )){2,62}[A-Za-z0-9._/:-]")
 _SITE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62}[A-Za-z0-9])?")
 _MAC = re.compile(
     r"[0-9A-Fa-f]{2}(?P<sep>[:-]?)[0-9A-Fa-f]{2}(?:(?P=sep)[0-9A-Fa-f]{2})+"
@@ -37,7 +38,7 @@ _SUBSCRIBER_RULE = (
     "the last no hyphen"
 )
 _RAW_BYTES_RULE = "'hex:' and an even number of hexadecimal digits, at most 256 characters in all"
-_SERIAL_RULE = "4 to 64 letters, digits, '-', '_' or '.'"
+_SERIAL_RULE = "4 to 64 letters, digits, '-', '_', '.', '/' or ':', single spaces within"
 _SITE_RULE = "1 to 64 letters, digits, '_' or '-', the first and last a letter or digit"
 _MAC_RULE = "6, 8 or 20 octets in hexadecimal, separated by ':' or '-', dotted, or bare"
 

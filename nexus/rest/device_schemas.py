@@ -17,8 +17,10 @@ CAPABILITIES_MAX = 64
 Serial = Annotated[
     str,
     Meta(
-        description="4 to 64 letters, digits, `- _ .`.",
-        extra_json_schema={"pattern": "^[A-Za-z0-9._-]{4,64}$"},
+        description="4 to 64 letters, digits, `- _ . / :`, single spaces within.",
+        extra_json_schema={
+            "pattern": "^[A-Za-z0-9._/:-](?:[A-Za-z0-9._/:-]| (?! )){2,62}[A-Za-z0-9._/:-]$"
+        },
     ),
 ]
 Mac = Annotated[

@@ -72,12 +72,20 @@ def test_raw_bytes_must_be_whole_octets(text: str) -> None:
         check_subscriber_id(text)
 
 
-@pytest.mark.parametrize("text", ["machine-0123456789abcdef", "MID-" + "a" * 32, "ABCD", "a.b_"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("machine-0123456789abcdef", "MID-" + "a" * 32, "ABCD", "a.b_"),
+        "VMware-56 4d 1f 2e 33 44 55 66-77 88 99 aa bb cc dd ee",  # what DMI says on VMware
+        "/8XYZ123/CN1234567890AB/",  # and of a Dell board
+        "ab cd",
+    ],
+)
 def test_serials_that_shipped_agents_send(text: str) -> None:
     assert check_serial(text) == text
 
 
-@pytest.mark.parametrize("text", ["abc", "a" * 65, "a/bc", "ab cd"])
+@pytest.mark.parametrize("text", ["abc", "a" * 65, "a;bc", " abcd", "abcd ", "ab  cd", "ab\tcd"])
 def test_serials_refused(text: str) -> None:
     with pytest.raises(InvalidIdError, match="4 to 64"):
         check_serial(text)

@@ -7,6 +7,7 @@ statuses it takes: ztp 200 and 201, the agent 200 and 202, everything else is an
 from __future__ import annotations
 
 import json
+from urllib.parse import quote
 
 import pytest
 
@@ -143,3 +144,12 @@ def test_a_thousand_edges_after_a_power_cut_pass_and_a_flood_does_not(world):
     world.now_ns += NS_PER_S
     assert [ztp(world, serial="OLT-0000")[0] for _ in range(101)].count(200) == 100
     assert bootstrap.REGISTRATIONS_PER_S == 100
+
+
+@pytest.mark.parametrize("serial", ["VMware-56 4d 1f 2e-77 88", "/8XYZ123/CN1234567890AB/"])
+def test_a_serial_as_dmi_has_it_is_found_by_its_path(world, serial):
+    status, known = ztp(world, serial=serial)
+    assert status == 201
+    path = f"/api/v1/bootstrap/devices/{quote(serial, safe='')}"
+    status, device = world.ask("GET", path)
+    assert (status, device["serial"], device["node_id"]) == (200, serial, known["node_id"])
