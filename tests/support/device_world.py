@@ -60,7 +60,7 @@ class DeviceWorld:
     ) -> HttpReply:
         """One request and its reply as the server would send it."""
         path, _, query = target.partition("?")
-        request = HttpRequest(method, path, query, headers, body, cause_id="c1")
+        request = HttpRequest(method, path, query, headers or {}, body, cause_id="c1")
 
         async def exchange() -> HttpReply:
             route = self.router.match(request)
