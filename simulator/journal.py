@@ -51,14 +51,13 @@ class Journal:
             self.flush()
 
     def letter(self, at_ns: int, source: str, target: str, name: str, arrives_ns: int) -> None:
-        """A message that nothing can happen to on its way: one line for both its ends.
+        """Keep both ends of a message that nothing can happen to on its way.
 
-        Who keeps no messages appends that line to `lines` instead: it is the commonest of all.
+        Their line, one for all whom it goes to, its sender appends to `lines` itself: it is the
+        commonest of all.
         """
-        self.lines.append((at_ns, source, target, name, arrives_ns))
-        if self.keep_messages:
-            self.messages.append((at_ns, "sent", source, target, name))
-            self.messages.append((arrives_ns, "got", source, target, name))
+        self.messages.append((at_ns, "sent", source, target, name))
+        self.messages.append((arrives_ns, "got", source, target, name))
 
     def note(self, at_ns: int, kind: str, subject: str, **detail: Any) -> None:
         """One decision."""

@@ -19,7 +19,7 @@ from simpy.events import NORMAL
 
 from nexus import codec
 from nexus.core.messages import CatalogTold, Message
-from simulator.env import FastEnvironment
+from simulator.env import SLOT_SHIFT, FastEnvironment
 from simulator.journal import Journal
 from simulator.topology import Layout
 
@@ -28,6 +28,9 @@ ALWAYS_ENCODED = (CatalogTold,)
 """Messages with mutable values inside: by reference they would change on their way."""
 
 Receive = Callable[[str, Message], None]
+Load = Any
+"""A message, or its bytes."""
+Letter = tuple["Path", Load]
 
 
 class Worsening(msgspec.Struct, frozen=True, eq=False):
@@ -46,6 +49,11 @@ class Worsening(msgspec.Struct, frozen=True, eq=False):
     """Messages wait on the path until the clog goes, then arrive in a burst."""
 
 
+def _message(load: Load) -> Message:
+    message: Message = codec.decode_message(load) if type(load) is bytes else load
+    return message
+
+
 class Path:
     """One direction between two members."""
 
@@ -53,12 +61,14 @@ class Path:
         "capacity",
         "clogged",
         "cut",
+        "deliver",
         "duplicate",
         "jitter_ns",
         "late",
         "late_ns_max",
         "latency_ns",
         "loss",
+        "network",
         "plain",
         "random",
         "receive",
@@ -70,8 +80,12 @@ class Path:
         "worsenings",
     )
 
-    def __init__(self, source: str, target: str, receive: Receive, rng: Random) -> None:
+    def __init__(
+        self, network: Network, source: str, target: str, receive: Receive, rng: Random
+    ) -> None:
+        self.network = network
         self.receive = receive
+        self.deliver = self.arrive  # bound once: it goes with every message
         self.random = rng.random
         """The sender's: all its paths share it."""
         self.source = source
@@ -80,6 +94,15 @@ class Path:
         self.under_way = 0
         self.waiting: list[Any] = []
         self.routed = (0, 0, 0.0, 0, False)
+
+    def arrive(self, message: Load) -> None:
+        """A message of which nothing was known but that it arrives."""
+        if not self.plain:
+            self.network.arrive_worse(self, message, told=True)
+        elif type(message) is bytes:
+            self.receive(self.source, codec.decode_message(message))
+        else:
+            self.receive(self.source, message)
 
     def update(self, routed: tuple[int, int, float, int, bool] | None = None) -> None:
         """Take the route's figures (latency, jitter, loss, capacity, broken) and the faults'."""
@@ -126,12 +149,14 @@ class Network:
         self.names = layout.names()
         self._env = env
         self._graph = layout.graph.copy()
-        self._journal = journal
+        self.journal = journal
         self._keeps = journal.keep_messages
         self._lines = journal.lines
         self._rngs = {name: rng_of(name) for name in self.names}
         self._receivers: dict[str, Receive] = {}
         self._paths: dict[tuple[str, str], Path] = {}
+        self._ways: dict[str, dict[str, Path]] = {name: {} for name in self.names}
+        """The same by source, then target."""
         self._routes: dict[str, Any] = {}
         self._worsenings: dict[int, tuple[Worsening, frozenset[tuple[str, str]] | None]] = {}
         self._number = 0
@@ -147,87 +172,105 @@ class Network:
     # --- messages ----------------------------------------------------------------------------
 
     def send(self, source: str, target: str, message: Message) -> None:
-        """Put one message on its way."""
-        self.sent_count += 1
-        path = self._paths.get((source, target)) or self._path(source, target)
-        if path is None:
-            return
-        load: Any = message
+        """Put one message on its way.  A script may put itself in the place of this method."""
+        self._send(source, (target,), message)
+
+    def send_all(self, source: str, targets: Iterable[str], message: Message) -> None:
+        """Put one message on its way to several members, in this order."""
+        if "send" in self.__dict__:
+            for target in targets:
+                self.send(source, target, message)
+        else:
+            self._send(source, targets, message)
+
+    def _send(self, source: str, targets: Iterable[str], message: Message) -> None:
         kind = type(message)
-        name = kind.__name__
+        load: Load = message
         if self.encoded or kind in ALWAYS_ENCODED:
             load = codec.encode_message(message)
-            self._journal.content(load)
+            self.journal.content(load)
+        paths = self._ways[source]
         env = self._env
-        now = env.now_ns
-        if path.plain:
+        now, edge = env.now_ns, env.edge_ns
+        slots, ids = env.slots, env.ids
+        name = kind.__name__
+        arrivals: list[int] = []
+        for target in targets:
+            path = paths.get(target) or self._path(source, target)
+            if path is None:
+                continue
+            if not path.plain:
+                self._send_worse(path, load, name)
+                continue
             arrives = now + path.latency_ns + int(path.random() * path.jitter_ns)
-            if self._keeps:
-                self._journal.letter(now, source, target, name, arrives)
+            arrivals.append(arrives)
+            entry = (arrives, NORMAL, next(ids), path.deliver, load)
+            if arrives < edge:
+                heappush(env.heap, entry)
+            elif (slot := slots.get(arrives >> SLOT_SHIFT)) is not None:
+                slot.append(entry)
             else:
-                self._lines.append((now, source, target, name, arrives))
-            entry = (arrives, NORMAL, next(env.ids), self._arrive_plain, (path, load, name))
-            heappush(env.heap, entry)
-            return
-        rng = self._rngs[source]
-        if path.cut or (path.loss and rng.random() < path.loss):
-            self._journal.message(now, "lost", source, target, name)
-            return
-        self._journal.message(now, "sent", source, target, name)
-        self._start(path, load, name, rng)
-        if path.duplicate and rng.random() < path.duplicate:
-            self._start(path, load, name, rng)
+                env.put_off(entry)
+            if self._keeps:
+                self.journal.letter(now, source, target, name, arrives)
+        self.sent_count += len(arrivals)
+        self._lines.append((now, source, name, arrivals))
 
-    def _start(self, path: Path, load: Any, name: str, rng: Random) -> None:
+    def _send_worse(self, path: Path, message: Load, name: str) -> None:
+        """On a path with faults."""
+        self.sent_count += 1
+        rng = self._rngs[path.source]
+        what = "lost" if path.cut or (path.loss and rng.random() < path.loss) else "sent"
+        self.journal.message(self._env.now_ns, what, path.source, path.target, name)
+        if what == "sent":
+            self._start(path, message, rng)
+            if path.duplicate and rng.random() < path.duplicate:
+                self._start(path, message, rng)
+
+    def _start(self, path: Path, message: Load, rng: Random) -> None:
         if path.capacity and path.under_way >= path.capacity:
-            self._journal.message(self._env.now_ns, "lost", path.source, path.target, name)
+            self._tell("lost", path, message)
             return
         delay = path.latency_ns + int(rng.random() * path.jitter_ns)
         if path.late and rng.random() < path.late:
             delay += int(rng.random() * path.late_ns_max)
         path.under_way += 1
-        self._env.call_later(delay, self._arrive_counted, (path, load, name))
+        self._env.call_later(delay, self._arrive_counted, (path, message))
 
-    def _arrive_plain(self, letter: tuple[Path, Any, str]) -> None:
-        path, load, name = letter
-        if not path.plain:
-            if path.cut:
-                self._journal.message(self._env.now_ns, "cut", path.source, path.target, name)
-                return
-            if path.clogged:
-                path.waiting.append(letter)
-                return
-        path.receive(path.source, codec.decode_message(load) if type(load) is bytes else load)
-
-    def _arrive_counted(self, letter: tuple[Path, Any, str]) -> None:
+    def _arrive_counted(self, letter: Letter) -> None:
         letter[0].under_way -= 1
         self._arrive(letter)
 
-    def _arrive(self, letter: tuple[Path, Any, str]) -> None:
-        path, load, name = letter
-        now = self._env.now_ns
-        if not path.plain:
-            if path.cut:
-                self._journal.message(now, "cut", path.source, path.target, name)
-                return
-            if path.clogged:
-                path.waiting.append(letter)
-                return
-        self._journal.message(now, "got", path.source, path.target, name)
-        message = codec.decode_message(load) if type(load) is bytes else load
-        path.receive(path.source, message)
+    def _arrive(self, letter: Letter) -> None:
+        path, message = letter
+        self.arrive_worse(path, message, told=False)
+
+    def arrive_worse(self, path: Path, message: Load, *, told: bool) -> None:
+        """At the end of a path with faults; ``told``: the journal knows that it arrives."""
+        if path.cut:
+            self._tell("cut", path, message)
+        elif path.clogged:
+            path.waiting.append((path, message))
+        else:
+            if not told:
+                self._tell("got", path, message)
+            path.receive(path.source, _message(message))
+
+    def _tell(self, what: str, path: Path, message: Load) -> None:
+        name = type(_message(message)).__name__
+        self.journal.message(self._env.now_ns, what, path.source, path.target, name)
 
     # --- paths -------------------------------------------------------------------------------
 
     def _path(self, source: str, target: str) -> Path | None:
         if target not in self._rngs:
             return None
-        path = Path(source, target, self._receivers[target], self._rngs[source])
+        path = Path(self, source, target, self._receivers[target], self._rngs[source])
         for number, (worsening, pairs) in self._worsenings.items():
             if pairs is None or (source, target) in pairs:
                 path.worsenings[number] = worsening
         path.update(self._route(source, target))
-        self._paths[source, target] = path
+        self._paths[source, target] = self._ways[source][target] = path
         return path
 
     def _route(self, source: str, target: str) -> tuple[int, int, float, int, bool]:

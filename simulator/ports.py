@@ -146,6 +146,7 @@ class SimTransport:
     def __init__(self, name: str, network: Network, gate: Gate) -> None:
         self._name = name
         self._network = network
+        self._others = [each for each in network.names if each != name]
         self._gate = gate
 
     def send(self, to: str, message: Message) -> None:
@@ -157,16 +158,10 @@ class SimTransport:
 
     def broadcast(self, message: Message) -> None:
         gate = self._gate
-        own = self._name
-        names = self._network.names
         if gate.open and gate.countdown < 0:
-            send = self._network.send
-            for name in names:
-                if name != own:
-                    send(own, name, message)
-            return
-        for name in names:
-            if name != own:
+            self._network.send_all(self._name, self._others, message)
+        else:
+            for name in self._others:
                 self.send(name, message)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from tests.bench import engine, generators, machine, million, over_http
+from tests.bench import engine, generators, machine, million, over_http, simulation
 
 HEAD = """# Benchmarks
 
@@ -34,7 +34,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=2.0, help="length of a load sample")
     parser.add_argument("--count", type=int, default=1_000_000, help="allocations of the big one")
     parser.add_argument("--seed", type=int, default=1, help="order of the cells")
-    parser.add_argument("--only", default="", help="engine, http, million; separated by commas")
+    parser.add_argument(
+        "--only", default="", help="engine, http, million, simulation; separated by commas"
+    )
     parser.add_argument("--folder", type=Path, help="where servers keep their data (a real disk)")
     parser.add_argument(
         "--no-gate", action="store_true", help="keep samples taken beside busy neighbours (marked)"
@@ -53,6 +55,7 @@ def main(arguments: list[str]) -> int:
             folder, options.rounds, options.seconds, rng, gate=not options.no_gate
         ),
         "million": lambda folder: million.report(folder, options.rounds, options.count),
+        "simulation": lambda _folder: simulation.report(options.rounds, rng),
     }
     wanted = [name for name in options.only.split(",") if name] or list(sections)
     if "http" in wanted and not generators.have_wrk():
