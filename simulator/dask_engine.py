@@ -42,7 +42,9 @@ def sweep(
     try:
         distributed: Any = importlib.import_module("distributed")
     except ImportError:
-        raise DaskMissingError("--engine dask needs the extra: pip install nexus[sim,dask]") from None
+        raise DaskMissingError(
+            "--engine dask needs the extra: pip install nexus[sim,dask]"
+        ) from None
     options: dict[str, Any] = {"address": scheduler}
     if scheduler is None:
         options = {"n_workers": jobs, "threads_per_worker": 1, "dashboard_address": None}

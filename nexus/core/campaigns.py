@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from nexus.core.book import PoolBook
 from nexus.core.context import Context
-from nexus.core.entries import OwnerWritten, RowsWritten
+from nexus.core.entries import ABANDONED, GrantsProposed, OwnerWritten, RowsWritten
 from nexus.core.messages import (
     AcceptShards,
     PrepareShards,
@@ -149,8 +149,29 @@ class Campaigns:
                     campaign.accepted[key] = {}
                     grants.append((key, grant))
         if grants:
+            keys = tuple(key for key, _ in grants)
+            self.ctx.persist(GrantsProposed(campaign.ballot, keys))
             self._send_accept(campaign, grants)
         self._forget_if_done(campaign)
+
+    def proposals(self) -> list[GrantsProposed]:
+        """What was proposed and may still be accepted somewhere, but is not ours: for the log."""
+        by_epoch: dict[Ballot, list[Key]] = {}
+        for campaign in self.running.values():
+            if campaign.grants:
+                by_epoch[campaign.ballot] = list(campaign.grants)
+        for key, epoch in self.abandoned.items():
+            shard = self.book.shard(key)
+            owner = shard.owner if shard is not None else None
+            if shard is not None and (owner is None or owner.grant.epoch < epoch):
+                by_epoch.setdefault(epoch, []).append(key)
+        return [GrantsProposed(epoch, tuple(keys)) for epoch, keys in sorted(by_epoch.items())]
+
+    def give_back(self) -> None:
+        """The process before this one proposed these grants and ended before it had won them."""
+        epochs = [(key, epoch) for key, epoch in self.abandoned.items() if self.book.shard(key)]
+        for first in range(0, len(epochs), SHARDS_PER_MESSAGE):
+            self._release(epochs[first : first + SHARDS_PER_MESSAGE])
 
     def _send_accept(self, campaign: _Campaign, grants: list[tuple[Key, Grant]]) -> None:
         """Propose, again where answers are missing: a duplicate changes nothing."""
@@ -169,9 +190,7 @@ class Campaigns:
             return
         for key, epoch in epochs:
             self.abandoned[key] = epoch
-            self.ctx.persist(
-                OwnerWritten(key[0], key[1], epoch, None, "abandoned", 0, (0, 0), None)
-            )
+            self.ctx.persist(OwnerWritten(key[0], key[1], epoch, None, ABANDONED, 0, (0, 0), None))
         seals = tuple((key, Seal(epoch, 0, 0)) for key, epoch in epochs)
         for voter in self.ctx.configuration.voters:
             self.ctx.send(voter, ReleaseShards(self.ctx.configuration.number, seals))

@@ -86,6 +86,10 @@ class VoterWritten(_Entry, frozen=True):
     last_held: tuple[int, int] = (0, 0)
 
 
+ABANDONED = "abandoned"
+"""State of an `OwnerWritten` without a grant: proposed, not won, and never to be served."""
+
+
 class OwnerWritten(_Entry, frozen=True):
     """One owner's part of one grant; ``grant`` None: given up or released for ever."""
 
@@ -97,6 +101,17 @@ class OwnerWritten(_Entry, frozen=True):
     base_end: int
     confirm: tuple[int, int]
     seal: Seal | None
+
+
+class GrantsProposed(_Entry, frozen=True):
+    """A candidate is about to propose its ballot to the voters; an `OwnerWritten` tells if it won.
+
+    What was proposed and not won before the process ended was never served: it is given back.
+    """
+
+    epoch: Ballot
+    shards: tuple[tuple[int, int], ...]
+    """(pool_no, shard)."""
 
 
 class HoldsWritten(_Entry, frozen=True):
@@ -164,6 +179,7 @@ Entry = (
     | OpenRowsKept
     | VoterWritten
     | OwnerWritten
+    | GrantsProposed
     | HoldsWritten
     | ReplicaWritten
     | SlotWritten

@@ -170,6 +170,7 @@ class NexusNode:
                     self.owning.owned[shard.key] = shard
                     if ctx.lone:  # our disk is the quorum, and what was read is on it
                         owner.commit_seq = max(owner.commit_seq, owner.durable_seq)
+        self.campaigns.abandoned = restorer.abandoned()
         self.owning.renewing.resume(restorer.holds)
         last = remembered.mark
         if owners and last is not None and last.boot_id != self.config.boot_id:
@@ -277,6 +278,7 @@ class NexusNode:
                     self.campaigns.based.append(shard)
             self.owning.renewing.serve_resumed()
         self.catalog.generations.resume()
+        self.campaigns.give_back()
         ctx.timers.set_earlier("campaigns", now)
         ctx.timers.set_earlier("placement", now)
         ctx.timers.set_earlier("release", now)

@@ -11,9 +11,11 @@ from typing import Any
 
 from nexus.core.catalog import Catalog
 from nexus.core.entries import (
+    ABANDONED,
     CatalogWritten,
     ClockRead,
     ConfigWritten,
+    GrantsProposed,
     HoldsWritten,
     OpenRowsKept,
     OwnerWritten,
@@ -25,7 +27,7 @@ from nexus.core.entries import (
 )
 from nexus.core.members import Member
 from nexus.core.row_load import load_kept, load_rows
-from nexus.ownership import records, register
+from nexus.ownership import holding, records, register
 from nexus.ownership.clocks import ClockMark
 from nexus.ownership.configuration import Configuration
 from nexus.ownership.pool_state import PoolState
@@ -81,6 +83,20 @@ class Restorer:
         self.configuration: ConfigWritten | None = None
         self.owners: dict[tuple[int, int], OwnerWritten] = {}
         self.holds: HoldsWritten | None = None
+        self._proposed: dict[tuple[int, int], Ballot] = {}
+
+    def abandoned(self) -> dict[tuple[int, int], Ballot]:
+        """Grants that were proposed and not won: nothing was ever told under them (R12)."""
+        return {
+            key: epoch
+            for key, epoch in self._proposed.items()
+            if holding.r12_never_won(epoch, *self._last_grant(key))
+        }
+
+    def _last_grant(self, key: tuple[int, int]) -> tuple[Ballot, bool]:
+        """Epoch of the latest grant that the log knows of, and whether it was won."""
+        known = self.owners.get(key)
+        return (ZERO, False) if known is None else (known.epoch, known.state != ABANDONED)
 
     def take(self, entry: Any) -> None:
         """Apply one entry."""
@@ -106,6 +122,9 @@ class Restorer:
             self._catalog(entry)
         elif isinstance(entry, ConfigWritten):
             self._config(entry)
+        elif isinstance(entry, GrantsProposed):
+            for key in entry.shards:
+                self._proposed[key] = max(entry.epoch, self._proposed.get(key, ZERO))
         elif isinstance(entry, HoldsWritten) and (
             self.holds is None or entry.mark.slow >= self.holds.mark.slow
         ):

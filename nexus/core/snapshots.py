@@ -45,6 +45,7 @@ def snapshot_entries(node: NexusNode) -> Iterator[Any]:
     if config.cold_start_error_bound_ns is not None:
         yield node.owning.renewing.holds()
     yield catalog_entry(node)
+    yield from node.campaigns.proposals()
     for slot, vote in sorted(node.decisions.votes.items()):
         yield SlotWritten(slot, vote.promised, vote.accepted_ballot, vote.accepted, decided=False)
     for pool in pools:

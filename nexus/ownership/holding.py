@@ -17,6 +17,7 @@ from nexus.ownership.shard import (
     OwnerShard,
     Row,
 )
+from nexus.ownership.values import Ballot
 
 FOREVER = 1 << 61
 """A hold without end (pinned pools), about 73 years on any timeline."""
@@ -151,6 +152,14 @@ def r15_doubtful(owner: OwnerShard, row: Row) -> bool:
     if not owner.grant.quarantine:
         return False
     return bool(row.flags & FLAG_DOUBTFUL) or not r15_may_confirm(owner, row)
+
+
+def r12_never_won(proposed: Ballot, known: Ballot, won: bool) -> bool:
+    """A grant that was proposed before a restart was not won, by a log that is written first.
+
+    So nothing was told under it, and it may be given back without a record (an empty seal).
+    """
+    return known < proposed or (known == proposed and not won)
 
 
 def r12_may_drain(owner: OwnerShard, slow: int) -> bool:

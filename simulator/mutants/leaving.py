@@ -92,6 +92,15 @@ MUTANTS = (
         corners.OLD_RELEASES,
     ),
     Mutant(
+        "served-grants-given-back",
+        "R12",
+        "after a restart grants that were won and served are given back like unwon ones",
+        holding,
+        "r12_never_won",
+        always,
+        mixes.CRASHES,
+    ),
+    Mutant(
         "quarantine-drains",
         "R12",
         "a shard in quarantine is drained",
