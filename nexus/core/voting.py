@@ -256,6 +256,7 @@ class Voting:
         if not self.in_configuration(sender, message.config_no):
             return
         reads: list[ShardRead] = []
+        row_count = 0
         for key, floor, fingerprint in message.shards:
             pool = self.book.by_no.get(key[0])
             shard = self.book.shard(key)
@@ -266,10 +267,12 @@ class Voting:
             if not register.r8c_may_answer_read(voter, message.ballot):
                 reads.append(ShardRead(key, register.REFUSED_EPOCH, 0, (0, 0), None, False, ()))
                 continue
-            reads.append(self._read(sender, shard, key, floor, fingerprint))
-            if sum(len(read.rows) for read in reads) > parts.ROWS_SMALL:
+            read = self._read(sender, shard, key, floor, fingerprint)
+            reads.append(read)
+            row_count += len(read.rows)
+            if row_count > parts.ROWS_SMALL:
                 self._send_reads(sender, message, reads)
-                reads = []
+                reads, row_count = [], 0
         if reads:
             self._send_reads(sender, message, reads)
 
