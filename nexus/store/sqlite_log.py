@@ -1,8 +1,9 @@
 """The durable store: one append-only SQLite table for the log, snapshot files beside it.
 
 WAL with synchronous FULL; one row per group commit, written by one thread, so that the node's loop
-never waits for the disk.  Whatever is appended while a commit is under way goes into the next one;
-there is no artificial delay.  State lives in memory, so the table is only read at the start.
+never waits for the disk.  Whatever is appended while a commit is under way goes into the next one,
+with what the loop's next turns bring; there is no delay by a clock.  State lives in memory, so the
+table is only read at the start.
 
 The first failed commit is the last: what SQLite or the kernel kept of it is unknown until the next
 start reads it back, so nothing is tried again on this connection (a repeated fsync may report
@@ -42,6 +43,10 @@ READ_ROWS = 64
 ROW_BYTES = 64
 """What a row counts beyond its payload: many small rows take longer to read than few large ones."""
 TRIM_BYTES_MAX = 1 << 20
+GATHER_TURNS_MAX = 3
+"""Turns of the loop that a commit waits at most while each brings more: requests that answers of
+the last commit have set off come in a row, and a commit for each few of them costs more than all
+their turns.  A turn that brings nothing ends the wait, so a lone request waits for none."""
 
 Post = Callable[[Callable[[], None]], object]
 """Runs a callback soon on the node's thread, callable from any (``loop.call_soon_threadsafe``)."""
@@ -64,8 +69,9 @@ class SqliteStore:
     ----------
     data_path : folder, made if need be, locked until `close`.
     post : runs callbacks on the node's thread.
-    soon : runs a callback when the node's thread has finished what it is doing now; what is
-        appended until then goes into one commit, and the commit thread is woken once for it.
+    soon : runs a callback when the node's thread has finished what it is doing now.  What is
+        appended until then, and in the turns after it while each brings more, goes into one commit,
+        and the commit thread is woken once for it.
     connection : class of the connection; tests put faults here.
 
     Raises
@@ -93,6 +99,8 @@ class SqliteStore:
         """A commit is asked for or under way.  Set and cleared on the node's thread alone: while
         one commit runs everything else gathers for the next, and the two threads meet twice a
         commit instead of twice a turn (each meeting costs both of them the interpreter lock)."""
+        self._gathered = 0
+        """Appends that waited one turn of the loop ago."""
         self._closed = False
         self._failed: str | None = None
         self._thread: threading.Thread | None = None
@@ -237,10 +245,24 @@ class SqliteStore:
         self._waiting.append((token, entries))
         if not self._busy:
             self._busy = True
-            if self._soon is None:
-                self._kick()
-            else:
-                self._soon(self._kick)
+            self._begin()
+
+    def _begin(self) -> None:
+        """Ask for a commit of what waits and of what the next turns of the loop bring."""
+        if self._soon is None:
+            self._kick()
+        else:
+            self._gathered = 0
+            self._soon(partial(self._gather, self._soon, GATHER_TURNS_MAX))
+
+    def _gather(self, soon: Post, turns: int) -> None:
+        """Wake the commit thread when a turn brought nothing more, or after the last turn."""
+        count = len(self._waiting)
+        if count > self._gathered and turns:
+            self._gathered = count
+            soon(partial(self._gather, soon, turns - 1))
+        else:
+            self._kick()
 
     def _kick(self) -> None:
         """Wake the commit thread."""
@@ -290,7 +312,7 @@ class SqliteStore:
         self._on_durable(token)
         if self._waiting and not self._busy:
             self._busy = True
-            self._kick()
+            self._begin()
 
     def _fail(self, reason: str) -> None:
         if self._failed is None:

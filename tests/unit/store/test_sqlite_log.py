@@ -18,7 +18,7 @@ import pytest
 from nexus.driver.ports import StoreDamagedError, StoreError, StoreLockedError
 from nexus.store.mark import MARK_NAME
 from nexus.store.records import checksum, pack
-from nexus.store.sqlite_log import LOG_NAME, SqliteStore
+from nexus.store.sqlite_log import GATHER_TURNS_MAX, LOG_NAME, SqliteStore
 from tests.support.store_process import covered, token_of
 
 WAIT_S = 20.0
@@ -390,3 +390,38 @@ def test_kill_9_loses_nothing_acknowledged(tmp_path: Path, snapshots: int) -> No
             last = max(last, token)
         store.close()
         assert last >= acknowledged
+
+
+def test_a_commit_waits_while_turns_bring_more_and_not_for_ever(tmp_path: Path) -> None:
+    """What a loop does: ``turn`` runs what was asked for until now, in the turn after it."""
+    posted: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+    asked: list[Callable[[], None]] = []
+    durable: list[int] = []
+    store = SqliteStore(tmp_path / "data", posted.put, soon=asked.append)
+    assert list(store.load().entries) == []
+    store.bind(durable.append, lambda reason: pytest.fail(reason))
+
+    def turn() -> None:
+        due, asked[:] = asked[:], []
+        for each in due:
+            each()
+
+    for token in (1, 2, 3):
+        store.append(token, [b"entry"])
+        turn()
+    turn()
+    posted.get(timeout=WAIT_S)()
+    assert durable == [3], "three turns in a row, one commit"
+
+    store.append(4, [b"entry"])
+    turn()
+    turn()
+    posted.get(timeout=WAIT_S)()
+    assert durable == [3, 4], "a lone one waits for a turn that brings nothing"
+
+    for token in range(5, 5 + 2 * GATHER_TURNS_MAX):
+        store.append(token, [b"entry"])
+        turn()
+    posted.get(timeout=WAIT_S)()
+    assert durable[-1] >= 5 + GATHER_TURNS_MAX, "and turns that never end are not waited for"
+    store.close()
