@@ -48,6 +48,13 @@ def drain(operator: Operator, node_id: str) -> None:
 
 @operator_command(nodes)
 @click.argument("node_id")
+def resume(operator: Operator, node_id: str) -> None:
+    """Let a drained member own shards again."""
+    operator.show_reply(operator.server.call("DELETE", f"{NODES}/{segment(node_id)}/drain"))
+
+
+@operator_command(nodes)
+@click.argument("node_id")
 @click.option(
     "--statement",
     prompt="How do you know that it is off and stays off",

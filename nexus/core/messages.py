@@ -39,7 +39,7 @@ class PrepareShards(_Message, frozen=True):
 
 
 class Promise(_Message, frozen=True):
-    """A voter's answer for one shard; ``refused`` is empty where it promised."""
+    """A voter's answer for one shard; refused by a timer, ``wait_ns`` says how long it runs."""
 
     shard: ShardKey
     refused: str
@@ -48,7 +48,6 @@ class Promise(_Message, frozen=True):
     duty: bool
     """The next grant starts in quarantine (R15 iv)."""
     wait_ns: int = 0
-    """Where the previous grant's timer refuses: how long it still runs."""
 
 
 class ShardsPromised(_Message, frozen=True):
@@ -177,7 +176,6 @@ class RecordsHeld(_Message, frozen=True):
     round_no: int
     held: tuple[tuple[ShardKey, Ballot, int], ...]
     session: Session
-    """That of the round: an answer to an earlier process is nobody's."""
 
 
 class ReleaseShards(_Message, frozen=True):
@@ -208,7 +206,6 @@ class RowsSpread(_Message, frozen=True):
     last_seq: int
     rows: tuple[WireRow, ...]
     gone: tuple[int, ...] = ()
-    """Units whose latest record in the stretch is over."""
 
 
 class DigestSpread(_Message, frozen=True):
@@ -429,13 +426,12 @@ class Forwarded(_Message, frozen=True):
 
 
 class LifeSign(_Message, frozen=True):
-    """I am here: role, session, and the decided slot and configuration I know."""
+    """I am here: session, the configuration and decided slot I know, and my hybrid clock (R20)."""
 
     config_no: int
     session: Session
     slot: int
     clock_us: int = 0
-    """The sender's hybrid clock (R20)."""
 
 
 class HeadsTold(_Message, frozen=True):

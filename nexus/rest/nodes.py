@@ -11,6 +11,7 @@ from nexus.core.operations.nodes import (
     GetNode,
     Heartbeat,
     ListNodes,
+    ResumeNode,
 )
 from nexus.core.operations.read_allocations import ListAllocations
 from nexus.rest import params, present, schemas
@@ -54,6 +55,11 @@ async def heartbeat(request: HttpRequest, api: Api) -> HttpReply:
 async def drain(request: HttpRequest, api: Api) -> HttpReply:
     """Move everything off a member."""
     return await _one_node(DrainNode(_node_id(request)), request, api)
+
+
+async def resume(request: HttpRequest, api: Api) -> HttpReply:
+    """Let a drained member own shards again."""
+    return await _one_node(ResumeNode(_node_id(request)), request, api)
 
 
 async def fence(request: HttpRequest, api: Api) -> HttpReply:
@@ -123,6 +129,14 @@ ROUTES = (
         summary="Move everything off a node",
         replies={200: schemas.NodeReply},
         errors=("node_not_found", "last_owner"),
+    ),
+    Route(
+        method="DELETE",
+        path=f"{NODE}/drain",
+        handler=resume,
+        summary="Let a drained node own shards again",
+        replies={200: schemas.NodeReply},
+        errors=("node_not_found",),
     ),
     Route(
         method="POST",

@@ -36,7 +36,7 @@ ROUTES = {
     "/api/v1/nodes/{}/allocations": {"get"},
     "/api/v1/nodes/{}/backup-allocations": {"get"},
     "/api/v1/nodes/{}/heartbeat": {"post"},
-    "/api/v1/nodes/{}/drain": {"post"},
+    "/api/v1/nodes/{}/drain": {"post", "delete"},
     "/api/v1/nodes/{}/fence": {"post"},
     "/api/v1/hashring": {"get"},
     "/api/v1/voters": {"get", "put"},
@@ -286,6 +286,8 @@ def test_nodes(api: ApiClient) -> None:
     api.get("/api/v1/nodes/nobody").error(404, "node_not_found")
     for verb in ("drain", "fence"):
         api.post(f"{path}/{verb}").error(409, "last_owner")
+    api.delete("/api/v1/nodes/nobody/drain").error(404, "node_not_found")
+    assert api.delete(f"{path}/drain").expect(200)["status"] == "active"
     ring = api.get("/api/v1/hashring").expect(200)
     assert [member["id"] for member in ring["nodes"]] == [node["id"]]
     assert ring["load_bound"] >= 1

@@ -17,7 +17,7 @@ from nexus.core.operations.allocate import Allocate
 from nexus.core.operations.confirm_retired import ConfirmRetired
 from nexus.core.operations.create_pool import CreatePool
 from nexus.core.operations.delete_pool import DeletePool
-from nexus.core.operations.nodes import DrainNode, FenceNode
+from nexus.core.operations.nodes import DrainNode, FenceNode, ResumeNode
 from nexus.core.operations.read_allocations import GetAllocation
 from nexus.core.operations.read_pools import GetUsage
 from nexus.core.operations.release import Release
@@ -314,6 +314,9 @@ class Interpreter:
 
     def verb_drain(self, name: str, member: str) -> None:
         self._ask(name, f"drain {member}", DrainNode(member))
+
+    def verb_resume(self, name: str, member: str) -> None:
+        self._ask(name, f"resume {member}", ResumeNode(member))
 
     def verb_fence(self, name: str, member: str) -> None:
         self._ask(name, f"fence {member}", FenceNode(member, "power is off"))

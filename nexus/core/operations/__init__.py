@@ -44,6 +44,7 @@ OPERATIONS: dict[type, Run] = {
     nodes.GetNode: nodes.get_node,
     nodes.Heartbeat: nodes.heartbeat,
     nodes.DrainNode: nodes.drain,
+    nodes.ResumeNode: nodes.resume,
     nodes.FenceNode: nodes.fence,
     nodes.GetHashring: nodes.hashring,
     nodes.GetReadiness: nodes.readiness,

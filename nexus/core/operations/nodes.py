@@ -38,6 +38,12 @@ class DrainNode(msgspec.Struct, frozen=True):
     node_id: str
 
 
+class ResumeNode(msgspec.Struct, frozen=True):
+    """Answer: `NodeView`; node_not_found.  A drained member may own shards again."""
+
+    node_id: str
+
+
 class FenceNode(msgspec.Struct, frozen=True):
     """Answer: `NodeView`; node_not_found, last_owner.  ``statement`` is the operator's evidence."""
 
@@ -117,6 +123,14 @@ def drain(node: Services, request: DrainNode, call: Call) -> None:
     )
 
 
+def resume(node: Services, request: ResumeNode, call: Call) -> None:
+    """Decide that a drained member takes part again."""
+    _require(node, request.node_id)
+    node.decide(
+        MemberDraining(request.node_id, draining=False), call, _then_show(node, request, call)
+    )
+
+
 def fence(node: Services, request: FenceNode, call: Call) -> None:
     """Decide that a registration counts no more, on an operator's statement (R15 ii)."""
     member = _require(node, request.node_id)
@@ -130,7 +144,9 @@ def fence(node: Services, request: FenceNode, call: Call) -> None:
 class _then_show:  # noqa: N801 - reads as a step
     """Answer with the member as it is after the decision."""
 
-    def __init__(self, node: Services, request: DrainNode | FenceNode, call: Call) -> None:
+    def __init__(
+        self, node: Services, request: DrainNode | ResumeNode | FenceNode, call: Call
+    ) -> None:
         self.node = node
         self.node_id = request.node_id
         self.call = call

@@ -89,6 +89,7 @@ CALLS: list[tuple[list[str], str, Any]] = [
     (["allocations", "release", "s1"], "DELETE /api/v1/allocations/s1", None),
     (["nodes", "show", "n1"], "GET /api/v1/nodes/n1", None),
     (["nodes", "drain", "n1"], "POST /api/v1/nodes/n1/drain", {}),
+    (["nodes", "resume", "n1"], "DELETE /api/v1/nodes/n1/drain", None),
     (
         ["nodes", "fence", "n1", "--statement", "power cut"],
         "POST /api/v1/nodes/n1/fence",

@@ -14,6 +14,7 @@ from nexus.core.operations.nodes import (
     GetReadiness,
     Heartbeat,
     ListNodes,
+    ResumeNode,
 )
 from nexus.core.operations.read_allocations import Explain, ListAllocations
 from nexus.core.operations.voters import ChangeVoters, GetVoters
@@ -33,11 +34,12 @@ def test_nodes(edge: Edge) -> None:
     edge.json("GET", f"{NODES}/n1")
     edge.json("POST", f"{NODES}/n1/heartbeat", b"whatever, it is not read")
     edge.json("POST", f"{NODES}/n1/drain")
+    edge.json("DELETE", f"{NODES}/n1/drain")
     edge.json("POST", f"{NODES}/n1/fence")
     edge.json("POST", f"{NODES}/n1/fence", {"statement": "unplugged"})
     assert edge.api.asked == [
         *(ListNodes(), GetNode("n1"), Heartbeat("n1"), DrainNode("n1")),
-        *(FenceNode("n1"), FenceNode("n1", "unplugged")),
+        *(ResumeNode("n1"), FenceNode("n1"), FenceNode("n1", "unplugged")),
     ]
     for verb in ("heartbeat", "drain", "fence"):
         assert edge.refusal("POST", f"{NODES}/a%20b/{verb}")[0] == 400
