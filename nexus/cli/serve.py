@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import click
@@ -18,6 +19,8 @@ def serve(config_path: str | None, **options: Any) -> None:
     (http_port); a flag beats a variable, a variable beats the file.
     """
     loaded = load_or_exit(config_path, options)
+    # Nothing that a start imports or restores is garbage; `Daemon` collects once it serves.
+    gc.disable()
     from nexus.runtime.real import Daemon
 
     raise SystemExit(Daemon(loaded.config).run())
