@@ -62,3 +62,52 @@ def test_who_missed_the_joint_phase_has_to_copy():
     assert not entry(THREE, done, "a")
     assert entry(THREE, stable(5, THREE.old), "a"), "an abort that was missed changes nothing"
     assert not entry(THREE, stable(7, THREE.old), "a")
+
+
+@pytest.mark.parametrize(
+    "quorum",
+    [
+        "r2_granted",
+        "r5_renewed",
+        "r8_replicated",
+        "r8c_read",
+        "r8c_base_replicated",
+        "r8d_confirmed_by",
+        "r12_released",
+        "r21d_known",
+    ],
+)
+def test_whatever_is_counted_is_counted_in_both_sets(quorum):
+    counts = getattr(rules, quorum)
+    joint = Configuration(2, ("a", "b", "c"), ("c", "d", "e"))
+    assert not counts(joint, {"a", "b"})
+    assert not counts(joint, {"c", "d", "e"})
+    assert counts(joint, {"a", "c", "d"})
+    assert not counts(THREE, {"a"})
+    assert not counts(THREE, {"a", "stranger", "other"})
+    assert counts(THREE, {"a", "b"})
+
+
+def test_finish_is_proposed_when_a_majority_of_b_is_complete():
+    assert not rules.r21a_may_finish(JOINT, {"a"})
+    assert rules.r21a_may_finish(JOINT, {"a", "b"})
+
+
+def test_complete_is_who_has_merged_a_majority_of_a():
+    change = Configuration(2, ("a", "b", "c"), ("c", "d", "e"))
+    assert not rules.r21c_may_complete(change, {"a"})
+    assert not rules.r21c_may_complete(change, {"a", "d", "e"})
+    assert rules.r21c_may_complete(change, {"a", "c"})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "was", "before"),
+    [
+        (ONE, JOINT, True, True),
+        (ONE, JOINT, False, False),
+        (stable(0, ["a"]), JOINT, True, False),
+        (JOINT, THREE, True, False),
+    ],
+)
+def test_an_abort_falls_back_on_who_was_complete_in_the_configuration_before(old, new, was, before):
+    assert rules.r21c_complete_before(old, new, was_complete=was) is before
