@@ -84,6 +84,7 @@ def _renewed(pool: PoolState, shard: Shard, old: Row, row: Row) -> bool:
         columns.is_plain(old)
         and columns.is_plain(row)
         and pool.subs.get(row.subscriber) is old
+        and row.subscriber not in pool.doubles  # it may be the younger now (R20)
         and records.r17_newer(row.epoch, row.seq, row.length, old)
     ):
         return False
