@@ -1,21 +1,28 @@
-"""`nexus-sim explore`: walk small worlds, and prove the walk on broken cores."""
+"""`nexus-sim explore`: walk small worlds to their end, and prove the walk on broken cores."""
 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+import time
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from simulator.explore.hunt import hunt
+from simulator.explore.keeping import StateError, memory_bytes, resume, save
 from simulator.explore.mutants import MUTANTS
 from simulator.explore.search import Report, Search
+from simulator.explore.story import Story, story_of
 from simulator.explore.worlds import WORLDS
 
 FAILED, WRONG_USE = 1, 2
+MIB = 1 << 20
+SAVING_SHARE = 10
+"""At most this fraction of the time goes into putting walks down."""
 
 
 def add_to(commands: Any) -> None:
@@ -26,9 +33,15 @@ def add_to(commands: Any) -> None:
     parser.add_argument("world", nargs="*", help=f"one or more of {', '.join(WORLDS)}; none: all")
     parser.add_argument("--seconds", type=float, default=60, help="time box of each world")
     parser.add_argument(
+        "--memory", type=float, default=4_000, help="MiB of memory at which a walk stops"
+    )
+    parser.add_argument(
         "--state", type=Path, help="folder to take the walks up from, and put them down in"
     )
-    parser.add_argument("--mutants", action="store_true", help="hunt for the broken cores instead")
+    parser.add_argument(
+        "--checkpoint", type=float, default=60, help="seconds between two saves into --state"
+    )
+    parser.add_argument("--mutants", action="store_true", help="walk the broken cores instead")
     parser.add_argument("--list", action="store_true", help="tell the worlds and stop")
     parser.set_defaults(act=_explore)
 
@@ -48,7 +61,7 @@ def _explore(arguments: argparse.Namespace) -> int:
             _say(f"{name:16} {small.question}")
         return 0
     if arguments.mutants:
-        return _mutants(arguments.seconds)
+        return _mutants(arguments)
     broken = 0
     columns = (
         TextColumn("{task.description}"),
@@ -56,61 +69,108 @@ def _explore(arguments: argparse.Namespace) -> int:
         TextColumn("{task.fields[worlds]:,} worlds, {task.fields[open]:,} to walk"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=Console(stderr=True)) as progress, Keeper() as keeper:
         for name in arguments.world or WORLDS:
             task = progress.add_task(name, total=None, worlds=0, open=0)
-            report = _walk(name, arguments, progress, task)
+            try:
+                search, report = _walk(name, arguments, keeper, progress, task)
+            except StateError as problem:
+                sys.stderr.write(f"{problem}\n")
+                return WRONG_USE
             _say(told(report))
-            broken += report.found is not None
+            if report.found is not None:
+                broken += 1
+                _tell(story_of(search, report.found))
+            if keeper.asked:
+                break
     return FAILED if broken else 0
 
 
-def _walk(name: str, arguments: argparse.Namespace, progress: Progress, task: TaskID) -> Report:
+class Keeper:
+    """Stops a walk at its bounds or when somebody asks, and puts it down now and then."""
+
+    def __init__(self) -> None:
+        self.asked = ""
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Keeper:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._stop)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        self.asked = signal.Signals(number).name
+
+
+def _walk(
+    name: str, arguments: argparse.Namespace, keeper: Keeper, progress: Progress, task: TaskID
+) -> tuple[Search, Report]:
     """Walk one world on, from its state file if there is one."""
     path = arguments.state / f"{name}.walk" if arguments.state is not None else None
     small = WORLDS[name]
-    search = Search.resume(path, small) if path is not None and path.exists() else Search(small)
+    search = resume(path, small) if path is not None and path.exists() else Search(small)
+    next_save = time.monotonic() + arguments.checkpoint
 
-    def tell(so_far: Search) -> None:
+    def tell(so_far: Search) -> str:
+        nonlocal next_save
         # How much is left nobody knows; what is known is how much of what was met is walked.
         progress.update(
             task,
-            total=len(so_far.seen),
-            completed=len(so_far.seen) - len(so_far.frontier),
-            worlds=len(so_far.seen),
+            total=so_far.worlds,
+            completed=so_far.worlds - len(so_far.frontier),
+            worlds=so_far.worlds,
             open=len(so_far.frontier),
         )
+        begun = time.monotonic()
+        if path is not None and begun >= next_save:
+            save(so_far, path)
+            done = time.monotonic()
+            next_save = done + max(arguments.checkpoint, SAVING_SHARE * (done - begun))
+        if memory_bytes() > arguments.memory * MIB:
+            return "memory"
+        return keeper.asked
 
     report = search.run(arguments.seconds, tell)
     tell(search)
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        search.save(path)
-    return report
+        save(search, path)
+    return search, report
 
 
 def told(report: Report) -> str:
     """A report for people."""
-    left = f", {report.frontier:,} to walk" if report.frontier else ""
-    lines = [
+    left = f", {report.frontier:,} to walk (stopped by {report.stopped})" if report.frontier else ""
+    return (
         f"{report.name}: {report.verdict}, {report.worlds:,} worlds{left}, {report.steps:,} steps, "
         f"longest way {report.depth}; {report.node_states:,} states of single nodes, "
-        f"{report.core_steps:,} steps of the core; {report.seconds} s"
-    ]
-    if report.found is not None:
-        lines.append(f"  {report.found.story}, after:")
-        lines += [f"  {number:3} {action}" for number, action in enumerate(report.found.actions)]
-    return "\n".join(lines)
+        f"{report.core_steps:,} steps of the core; {report.seconds} s of CPU time"
+    )
 
 
-def _mutants(seconds: float) -> int:
-    """Every broken core has to break a world."""
+def _tell(story: Story) -> None:
+    _say(f"  {story.ending}, after:")
+    for number, line in enumerate(story.lines):
+        _say(f"  {number:3} {line}")
+
+
+def _mutants(arguments: argparse.Namespace) -> int:
+    """Every broken core has to break a world; the walk is the same as for the intact one."""
     caught = 0
     for mutant in MUTANTS:
+        if arguments.world and mutant.world not in arguments.world:
+            continue
         with mutant:
-            report = hunt(Search(WORLDS[mutant.world]), seconds)
-        story = report.found.story if report.found is not None else "not caught"
-        _say(f"{mutant.name:16} {mutant.world:16} {report.walks:6} walks  {story}")
-        caught += report.found is not None
-    _say(f"{len(MUTANTS)} mutants, {caught} caught")
-    return 0 if caught == len(MUTANTS) else FAILED
+            search = Search(WORLDS[mutant.world])
+            report = search.run(arguments.seconds)
+            _say(f"{mutant.name} ({mutant.why}) in {told(report)}")
+            if report.found is not None:
+                caught += 1
+                _tell(story_of(search, report.found))
+    asked = sum(not arguments.world or each.world in arguments.world for each in MUTANTS)
+    _say(f"{asked} mutants, {caught} caught")
+    return 0 if caught == asked else FAILED

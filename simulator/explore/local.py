@@ -9,6 +9,7 @@ got by living its life again from its last process start; those used last are ke
 from __future__ import annotations
 
 import hashlib
+import marshal
 from collections import OrderedDict
 from collections.abc import Mapping
 from random import Random
@@ -35,18 +36,18 @@ from nexus.core.operations.read_allocations import GetAllocation
 from nexus.core.operations.release import Release
 from nexus.core.operations.renew import Renew
 from nexus.core.timers import NEVER
-from nexus.errors import NexusError
 from nexus.model.time import NS_PER_US, Instant
 from nexus.model.views import AllocationView
 from nexus.ownership.configuration import stable
 from nexus.ownership.shard import DRAINING, SERVING
 from nexus.ownership.values import ZERO
-from simulator.explore.canon import QUANTUM_NS, message_value, node_value
+from simulator.explore.canon import QUANTUM_NS, due_in, message_value, node_value
 from simulator.explore.small import POOL_ID, POOL_NO, Ask, Small
 
 LIVE_MAX = 3_000
 """Nodes kept alive."""
-LIFE_MAX = 10_000
+PLAIN_FORMAT = 2
+"""Of `marshal`: the last in which equal values have equal bytes, whoever else refers to them."""
 WALL_NS = 10**18
 CARRIED = frozenset(
     (
@@ -139,11 +140,9 @@ class Outcome(msgspec.Struct, frozen=True):
     """What came of an event."""
 
     after: int
-    sent: tuple[int, ...]
+    sent: int
+    """Bit i: message i was sent."""
     told: tuple[Told, ...]
-    refused: bool
-    disk: tuple[bytes, ...]
-    """What is on the disk then, should the process die before anything leaves."""
 
 
 class Locals:
@@ -156,6 +155,8 @@ class Locals:
         self.messages: list[tuple[str, str, Message]] = []
         """(sender, target, message)"""
         self.message_classes: list[tuple[int, ...]] = []
+        self.inbound: dict[str, int] = dict.fromkeys(small.voters, 0)
+        """Bits of the messages to each member."""
         self.executed = 0
         self._by_class: dict[int, int] = {}
         self._classes: dict[bytes, int] = {}
@@ -172,7 +173,7 @@ class Locals:
 
     def class_of(self, value: Any) -> int:
         """The number of a plain value; equal values, equal numbers."""
-        digest = hashlib.blake2b(repr(value).encode(), digest_size=16).digest()
+        digest = hashlib.blake2b(marshal.dumps(value, PLAIN_FORMAT), digest_size=16).digest()
         return self._classes.setdefault(digest, len(self._classes))
 
     def message(self, sender: str, target: str, message: Message) -> int:
@@ -191,6 +192,7 @@ class Locals:
         if number is None:
             number = self._message_numbers[classes[0]] = len(self.messages)
             self.messages.append((sender, target, message))
+            self.inbound[target] |= 1 << number
             self.message_classes.append(classes)
         return number
 
@@ -247,9 +249,8 @@ class Locals:
         node = self._alive(before)
         at_ns = state.at_ns + QUANTUM_NS * (event == ("tick",))
         written: list[bytes] = []
-        sent: list[int] = []
+        sent = 0
         told: list[Told] = []
-        refused = False
         problem = ""
         try:
             effects = list(self._happen(node, event, at_ns))
@@ -260,15 +261,13 @@ class Locals:
                     if not self.small.slow_disk:
                         effects.extend(node.handle(Persisted(effect.token), reading(at_ns)))
                 elif isinstance(effect, Send):
-                    self._send(sent, state.root.name, effect.to, effect.message)
+                    sent |= self._sent(state.root.name, effect.to, effect.message)
                 elif isinstance(effect, Broadcast):
                     for name in self.small.voters:
                         if name != state.root.name:
-                            self._send(sent, state.root.name, name, effect.message)
-                elif isinstance(effect, Reply):
-                    refused = refused or isinstance(effect.result, NexusError)
-                    if isinstance(effect.result, AllocationView):
-                        told.append(_told(effect.result, at_ns))
+                            sent |= self._sent(state.root.name, name, effect.message)
+                elif isinstance(effect, Reply) and isinstance(effect.result, AllocationView):
+                    told.append(_told(effect.result, at_ns))
             node.check_invariants()
         except InvariantError as broken:
             problem = str(broken)
@@ -283,11 +282,12 @@ class Locals:
             waiting += tuple(written)
         wrote = disk is not state.disk
         after = self._keep(node, state.root, before, event, at_ns, disk, waiting, wrote, problem)
-        return Outcome(after, tuple(sorted(sent)), tuple(told), refused, disk)
+        return Outcome(after, sent, tuple(told))
 
-    def _send(self, sent: list[int], sender: str, target: str, message: Message) -> None:
-        if type(message).__name__ in CARRIED:
-            sent.append(self.message(sender, target, message))
+    def _sent(self, sender: str, target: str, message: Message) -> int:
+        if type(message).__name__ not in CARRIED:
+            return 0
+        return 1 << self.message(sender, target, message)
 
     def _happen(self, node: NexusNode, event: Event, at_ns: int) -> tuple[Any, ...]:
         """Let the real core handle it."""
@@ -364,7 +364,7 @@ class Locals:
             disk_classes = self.disk_classes(root, disk, at_ns)
         waiting_class = self.class_of(waiting) if waiting and self.may_die(root.name) else 0
         classes = tuple(
-            self.class_of([node_value(node, names), on_disk, waiting_class, problem])
+            self.class_of([self._value(node, names), on_disk, waiting_class, problem])
             for names, on_disk in zip(self.renamings, disk_classes, strict=True)
         )
         number = self._by_class.get(classes[0])
@@ -389,7 +389,8 @@ class Locals:
                     problem=problem,
                 )
             )
-        if not problem:
+        # One that came to the same state at another time goes by another clock.
+        if not problem and at_ns == self.states[number].at_ns:
             self._live[number] = node
             self._live.move_to_end(number)
             if len(self._live) > LIVE_MAX:
@@ -406,7 +407,10 @@ class Locals:
         if not self.may_die(root.name) or root.session > self.small.crashes:
             return (0,) * len(self.renamings)
         reborn = self._born(Root(root.name, root.session + 1, root.incarnation, disk, at_ns))
-        return tuple(self.class_of(node_value(reborn, names)) for names in self.renamings)
+        return tuple(self.class_of(self._value(reborn, names)) for names in self.renamings)
+
+    def _value(self, node: NexusNode, names: Mapping[str, str]) -> Any:
+        return node_value(node, names, self.small.fires)
 
 
 def _outside(node: NexusNode) -> tuple[tuple[str, ...], bool, int, bool]:
@@ -417,7 +421,7 @@ def _outside(node: NexusNode) -> tuple[tuple[str, ...], bool, int, bool]:
     acts = owner is not None and owner.state in (SERVING, DRAINING)
     if owner is not None and acts and owner.hold_until > node.ctx.clocks.fast:
         holds = owner.grant.epoch.counter
-    due = node.leasing.next_due_ns <= node.ctx.now.mono_ns
+    due = due_in(node) <= 0
     return tuple(sorted(node.ctx.timers._due)), due, holds, acts
 
 

@@ -71,10 +71,13 @@ class Small(msgspec.Struct, frozen=True, kw_only=True):
     """How often members run for the shard; who should, by R1, is a hint and a matter of nobody."""
     fires: dict[str, int] = {}
     """Timers of the core that may ring, and how often over all members."""
-    duplicates: int = 0
-    """Messages that may arrive twice."""
     slow_disk: bool = False
     """A commit is a step of its own; else it is part of the step that asked for it."""
+
+    @property
+    def ending(self) -> bool:
+        """Some answer ends by itself, so the subscribers' clock matters."""
+        return any(ask.ttl or ask.provisional for ask in (*self.asks, *self.given))
 
     def spec(self) -> PoolSpec:
         """The pool: one address, one shard, no cooldown: R10's other terms stand alone."""

@@ -1,11 +1,16 @@
-"""What may happen next in a small world, and what comes of it; see `simulator.explore.search`."""
+"""What may happen next in a small world, and what comes of it; see `simulator.explore.search`.
+
+The network keeps every message: one that is delivered stays, and may arrive again at any time, or
+never.  So losses, delays, reordering and doubles need no steps of their own, and of two worlds that
+are equal but for what is under way, the one with more can do all that the other can.  From this
+follow the two great savings of the walk: what only adds (an answer that changes nothing at who
+gives it, a subscriber that installs what it was told) is done at once, and a world that lacks what
+another has is not walked.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping
 from itertools import permutations
 from typing import Any, NamedTuple
 
@@ -26,22 +31,21 @@ class World(NamedTuple):
     """State number of each member, or ~number of a dead one's disk."""
     ticked: int
     """Bit i: member i's clock has moved on in this round; the bit above them: the subscribers'."""
-    net: tuple[int, ...]
-    """Messages under way."""
+    net: int
+    """Bit i: message i was sent at some time."""
     told: tuple[int, ...]
-    """Answers under way to subscribers."""
+    """Answers that a subscriber may still install, later than others did."""
     uses: int
     """Number of who uses what."""
     asked: int
     left: tuple[int, ...]
-    """Rounds, crashes, wipes, drains, duplicates, runs, then the timers."""
+    """Rounds, crashes, wipes, drains, runs, then the timers."""
 
 
-ROUNDS, CRASHES, WIPES, DRAINS, DUPLICATES, RUNS, FIRES = range(7)
+ROUNDS, CRASHES, WIPES, DRAINS, RUNS, FIRES = range(6)
 
 Action = tuple[Any, ...]
 Step = tuple[Action, World]
-Choice = tuple[Action, Callable[[], World | None]]
 
 
 class Dead(msgspec.Struct, frozen=True):
@@ -55,6 +59,20 @@ class Dead(msgspec.Struct, frozen=True):
     passed: int
     """Quanta since it died."""
     classes: tuple[int, ...]
+
+
+class _Inbox:
+    """What the messages do to one node in one state, as far as it was asked."""
+
+    __slots__ = ("adding", "known", "moving")
+
+    def __init__(self) -> None:
+        self.known = 0
+        """Messages asked about; those in neither of the others do nothing."""
+        self.moving = 0
+        """Those that change the state, or tell a subscriber something."""
+        self.adding: dict[int, int] = {}
+        """Bit of a message that only makes the node say something -> bits of what it says."""
 
 
 class Steps:
@@ -75,70 +93,86 @@ class Steps:
         self._telling_numbers: dict[tuple[int, Told], int] = {}
         self.usages: list[tuple[Use, ...]] = []
         self._usage_numbers: dict[tuple[Use, ...], int] = {}
-        self._orders = [self._order(names) for names in self.renamings]
-        # Where nobody asks anything there are no subscribers, and their clock is none.
-        self._clocks = len(self.names) + bool(small.asks or small.given)
+        self._inboxes: dict[int, _Inbox] = {}
+        # Where nothing is told that ends, the subscribers' clock is none.
+        self._clocks = len(self.names) + small.ending
         self._all_ticked = (1 << self._clocks) - 1
+        self.settling = True
+        """Off: what only adds is a step like others, as stories are told."""
 
     # --- what may happen ---------------------------------------------------------------------
 
     def next(self, world: World) -> Iterator[Step]:
         """Every world that may be next."""
-        for action, reach in self.choices(world):
-            after = reach()
-            if after is not None:
-                yield action, after
-
-    def choices(self, world: World) -> Iterator[Choice]:
-        """Everything that may happen, and how to find out what comes of it."""
-        yield from self._arrivals(world)
         for at, number in enumerate(world.nodes):
-            if number >= 0:
-                yield from self._of_node(world, at, number)
-            else:
+            if number < 0:
+                continue
+            moving = self._inbox(number, world.net, at).moving & world.net
+            while moving:
+                bit = moving & -moving
+                moving ^= bit
+                event = ("message", bit.bit_length() - 1)
+                yield event, self._after(world, at, self.locals.step(number, event))
+        yield from self._others(world)
+
+    def _others(self, world: World) -> Iterator[Step]:
+        """The same without messages that arrive."""
+        for at, number in enumerate(world.nodes):
+            if number < 0:
                 yield from self._births(world, at)
-        for place, telling in enumerate(world.told):
-            _, told = self.tellings[telling]
-            action = ("install", told.subscriber, told.resource)
-            yield action, partial(self._install, world, place)
+            else:
+                yield from self._of_node(world, at, number)
         if world.left[ROUNDS]:
             for at in range(self._clocks):
                 if not world.ticked >> at & 1:
                     who = self.names[at] if at < len(self.names) else "the subscribers"
-                    yield ("the clock of", who, "moves on"), partial(self._tick, world, at)
+                    yield ("the clock of", who, "moves on"), self._tick(world, at)
 
-    def _arrivals(self, world: World) -> Iterator[Choice]:
-        before = -1
-        for place, number in enumerate(world.net):
-            if number == before:
-                continue
-            before = number
+    def apply(self, world: World, action: Action) -> World | None:
+        """What comes of one action, None where it cannot happen or changes nothing."""
+        if action[0] == "message":
+            number = action[1]
             at = self.names.index(self.locals.messages[number][1])
-            if world.nodes[at] < 0:
-                continue
-            net = world.net[:place] + world.net[place + 1 :]
-            event = ("message", number)
-            yield (*event, False), partial(self._react, world._replace(net=net), at, event)
-            if world.left[DUPLICATES]:
-                spent = world._replace(left=_less(world.left, DUPLICATES))
-                yield (*event, True), partial(self._react, spent, at, event)
+            if not world.net >> number & 1 or world.nodes[at] < 0:
+                return None
+            after = self._after(world, at, self.locals.step(world.nodes[at], action))
+            return None if after == world else after
+        if action[0] == "install":
+            return self._install(world, action[1]) if action[1] in world.told else None
+        for each, after in self._others(world):
+            if each == action:
+                return after
+        return None
 
-    def _react(self, world: World, at: int, event: Event) -> World | None:
-        """What comes of an event at a living member; None if nothing does."""
-        number = world.nodes[at]
-        outcome = self.locals.step(number, event)
-        if outcome.after == number and not outcome.sent and not outcome.told:
-            return None
-        return self._after(world, at, outcome)
+    def _inbox(self, number: int, net: int, at: int) -> _Inbox:
+        """What the messages under way do to a node in this state."""
+        inbox = self._inboxes.get(number)
+        if inbox is None:
+            inbox = self._inboxes[number] = _Inbox()
+        fresh = net & self.locals.inbound[self.names[at]] & ~inbox.known
+        while fresh:
+            bit = fresh & -fresh
+            fresh ^= bit
+            outcome = self.locals.step(number, ("message", bit.bit_length() - 1))
+            inbox.known |= bit
+            if outcome.after != number or outcome.told:
+                inbox.moving |= bit
+            elif outcome.sent:
+                inbox.adding[bit] = outcome.sent
+        return inbox
 
-    def _of_node(self, world: World, at: int, number: int) -> Iterator[Choice]:
+    def _of_node(self, world: World, at: int, number: int) -> Iterator[Step]:
         """What may happen at a living member besides messages."""
         name = self.names[at]
-        events = self._own_events(world, name, self.locals.states[number])
-        for action, event, spent in events:
-            yield action, partial(self._react, spent, at, event)
+        for action, event, spent in self._own_events(world, name, self.locals.states[number]):
+            outcome = self.locals.step(number, event)
+            if outcome.after != number or outcome.sent or outcome.told:
+                yield action, self._after(spent, at, outcome)
         if world.left[CRASHES] and self.locals.may_die(name):
-            yield from self._deaths(world, at, number, events)
+            # In the midst of a step is no case of its own: what it said may be lost as well.
+            state = self.locals.states[number]
+            spent = world._replace(left=_less(world.left, CRASHES))
+            yield (name, "dies"), self._dead(spent, at, number, state.disk)
 
     def _own_events(
         self, world: World, name: str, state: Local
@@ -194,34 +228,7 @@ class Steps:
             self.tellings.append((at, told))
         return number
 
-    def _deaths(
-        self, world: World, at: int, number: int, events: list[tuple[Action, Event, World]]
-    ) -> Iterator[Choice]:
-        """It dies now, or in the middle of a step: written, and nothing of it said."""
-        state = self.locals.states[number]
-        name = self.names[at]
-        spent = world._replace(left=_less(world.left, CRASHES))
-        yield (name, "dies"), partial(self._dead, spent, at, number, state.disk)
-        if state.waiting:
-            disk = state.disk + state.waiting
-            yield (name, "dies, its last commit done"), partial(self._dead, spent, at, number, disk)
-            return
-        for place, message in enumerate(world.net):
-            if self.locals.messages[message][1] == name:
-                net = world.net[:place] + world.net[place + 1 :]
-                action = (name, "dies with a message written and nothing said:", message)
-                event = ("message", message)
-                yield action, partial(self._torn, spent._replace(net=net), at, number, event)
-        for action, event, after in events:
-            dying = after._replace(left=_less(after.left, CRASHES))
-            dies = (name, "dies right after writing what comes of:", *action)
-            yield dies, partial(self._torn, dying, at, number, event)
-
-    def _torn(self, world: World, at: int, number: int, event: Event) -> World | None:
-        outcome = self.locals.step(number, event)
-        if outcome.disk == self.locals.states[number].disk:
-            return None
-        return self._dead(world, at, number, outcome.disk)
+    # --- dying and starting ------------------------------------------------------------------
 
     def _dead(self, world: World, at: int, number: int, disk: tuple[bytes, ...]) -> World:
         state = self.locals.states[number]
@@ -240,14 +247,13 @@ class Steps:
             self.dead_classes.append(classes)
         return number
 
-    def _births(self, world: World, at: int) -> Iterator[Choice]:
+    def _births(self, world: World, at: int) -> Iterator[Step]:
         """A dead member starts again, on its disk or on an empty one."""
         name = self.names[at]
-        yield (name, "starts again"), partial(self._born, world, at, wiped=False)
+        yield (name, "starts again"), self._born(world, at, wiped=False)
         if world.left[WIPES]:
             spent = world._replace(left=_less(world.left, WIPES))
-            action = (name, "starts again with an empty disk")
-            yield action, partial(self._born, spent, at, wiped=True)
+            yield (name, "starts again with an empty disk"), self._born(spent, at, wiped=True)
 
     def _born(self, world: World, at: int, *, wiped: bool) -> World:
         grave = ~world.nodes[at]
@@ -255,7 +261,7 @@ class Steps:
         if number is None:
             dead = self.dead[grave]
             name = self.names[at]
-            disk = self.locals.empty(name) if wiped else dead.disk
+            disk = self.locals.founded(name) if wiped else dead.disk
             now = dead.at_ns + dead.passed * QUANTUM_NS
             life = dead.incarnation + wiped
             number = self.locals.start(name, dead.session + 1, life, disk, now)
@@ -264,27 +270,71 @@ class Steps:
 
     # --- acts --------------------------------------------------------------------------------
 
-    def _apply(self, world: World, at: int, event: Event) -> World:
+    def _act(self, world: World, at: int, event: Event) -> World:
         return self._after(world, at, self.locals.step(world.nodes[at], event))
 
     def _after(self, world: World, at: int, outcome: Outcome) -> World:
         nodes, ticked, net, told, uses, asked, left = world
-        if outcome.sent:
-            net = tuple(sorted(net + outcome.sent))
         if outcome.told:
-            new = {self._telling(at, each) for each in outcome.told}
-            told = tuple(sorted(new.union(told)))
+            told = self._with_told(told, {self._telling(at, each) for each in outcome.told})
         nodes = (*nodes[:at], outcome.after, *nodes[at + 1 :])
-        return World(nodes, ticked, net, told, uses, asked, left)
+        return self.settled(World(nodes, ticked, net | outcome.sent, told, uses, asked, left))
 
-    def _install(self, world: World, place: int) -> World:
-        _, told = self.tellings[world.told[place]]
-        uses = [
-            use for use in self.usages[world.uses] if use[:2] != (told.subscriber, told.resource)
-        ]
-        uses.append((told.subscriber, told.resource, told.left))
-        rest = world.told[:place] + world.told[place + 1 :]
-        return world._replace(told=rest, uses=self._using(tuple(sorted(uses))))
+    def _with_told(self, told: tuple[int, ...], new: set[int]) -> tuple[int, ...]:
+        if not self.small.ending and any(self.tellings[each][1].left >= 0 for each in new):
+            raise RuntimeError(f"{self.small.name}: an answer that ends, and no clock to end it")
+        return tuple(sorted(new.union(told)))
+
+    def settled(self, world: World) -> World:
+        """The world after all that only adds to it: it can do whatever it could before."""
+        if not self.settling:
+            return world
+        while world.told:
+            longer = next((each for each in world.told if self._lengthens(world, each)), None)
+            if longer is None:
+                break
+            world = self._install(world, longer)
+        net = world.net
+        grown = True
+        while grown:
+            grown = False
+            for at, number in enumerate(world.nodes):
+                if number < 0:
+                    continue
+                for bit, sent in self._inbox(number, net, at).adding.items():
+                    if bit & net and sent & ~net:
+                        net |= sent
+                        grown = True
+        return world if net == world.net else world._replace(net=net)
+
+    def adding(self, world: World) -> Iterator[Action]:
+        """The steps that only add, one by one."""
+        yield from (("install", each) for each in world.told if self._lengthens(world, each))
+        for at, number in enumerate(world.nodes):
+            if number >= 0:
+                for bit, sent in self._inbox(number, world.net, at).adding.items():
+                    if bit & world.net and sent & ~world.net:
+                        yield ("message", bit.bit_length() - 1)
+
+    def _lengthens(self, world: World, telling: int) -> bool:
+        """Installed now, the answer is used for longer than the one installed before."""
+        told = self.tellings[telling][1]
+        if told.left < 0:
+            return True
+        return all(
+            use[:2] != (told.subscriber, told.resource) or 0 <= use[2] < told.left
+            for use in self.usages[world.uses]
+        )
+
+    def _install(self, world: World, telling: int) -> World:
+        told = self.tellings[telling][1]
+        new = (told.subscriber, told.resource, told.left)
+        uses = [use for use in self.usages[world.uses] if use[:2] != new[:2]]
+        rest = world.told
+        if told.left < 0:
+            # For ever: installed again it would change nothing.
+            rest = tuple(each for each in rest if each != telling)
+        return world._replace(told=rest, uses=self._using(tuple(sorted([*uses, new]))))
 
     def _tick(self, world: World, at: int) -> World:
         nodes, ticked, net, told, uses, asked, left = world
@@ -295,7 +345,7 @@ class Steps:
         if at == len(self.names):
             older = ((who, what, n - (n > 0)) for who, what, n in self.usages[uses])
             uses = self._using(tuple(use for use in older if use[2]))
-            return World(nodes, ticked, net, told, uses, asked, left)
+            return self.settled(World(nodes, ticked, net, told, uses, asked, left))
         number = nodes[at]
         if number >= 0:
             number = self.locals.step(number, ("tick",)).after
@@ -304,8 +354,9 @@ class Steps:
             number = ~self._bury(msgspec.structs.replace(dead, passed=dead.passed + 1))
         nodes = (*nodes[:at], number, *nodes[at + 1 :])
         if told:
-            told = tuple(sorted(filter(None, (self._aged(each, at) for each in told))))
-        return World(nodes, ticked, net, told, uses, asked, left)
+            aged = (self._aged(each, at) for each in told)
+            told = tuple(sorted(each for each in aged if each is not None))
+        return self.settled(World(nodes, ticked, net, told, uses, asked, left))
 
     def _aged(self, telling: int, at: int) -> int | None:
         """An answer a quantum later by the clock of the machine that gave it; None: too late."""
@@ -316,37 +367,6 @@ class Steps:
         if not left or told.valid <= 1:
             return None
         return self._telling(at, msgspec.structs.replace(told, left=left, valid=told.valid - 1))
-
-    # --- folding -----------------------------------------------------------------------------
-
-    def _key(self, world: World) -> bytes:
-        key = min(self._seen_as(world, which) for which in range(len(self.renamings)))
-        return hashlib.blake2b(key, digest_size=12).digest()
-
-    def _seen_as(self, world: World, which: int) -> bytes:
-        """The world under one renaming of members."""
-        states, dead, classes = self.locals.states, self.dead_classes, self.locals.message_classes
-        nodes = [states[n].classes[which] if n >= 0 else -1 - dead[~n][which] for n in world.nodes]
-        net = sorted([classes[number][which] for number in world.net])
-        told: Iterable[int] = world.told
-        ticked = world.ticked
-        if which:
-            order = self._orders[which]
-            nodes = [nodes[at] for at in order]
-            ticked &= 1 << len(order)
-            for place, at in enumerate(order):
-                ticked |= (world.ticked >> at & 1) << place
-            tellings = map(self.tellings.__getitem__, told)
-            told = sorted(self._telling(order.index(at), each) for at, each in tellings)
-        flat = [*nodes, ticked, world.uses, world.asked, *world.left, *told, -1, *net]
-        return array("i", flat).tobytes()
-
-    def _order(self, names: Mapping[str, str]) -> list[int]:
-        """Which member stands in each place under a renaming."""
-        return [
-            next(at for at, name in enumerate(self.names) if names.get(name, name) == wanted)
-            for wanted in self.names
-        ]
 
 
 def _renamings(small: Small) -> tuple[Mapping[str, str], ...]:

@@ -6,6 +6,8 @@ from simulator.explore.small import Ask, Small
 
 FIRST = Ask("allocate", "s1")
 SECOND = Ask("allocate", "s2")
+THEN_SECOND = Ask("allocate", "s2", after=0)
+"""Where both ask for the same, who asks first may as well be called s1."""
 FIRST_SHORT = Ask("allocate", "s1", 1)
 SECOND_SHORT = Ask("allocate", "s2", 1)
 
@@ -97,7 +99,7 @@ _ALL = (
         question="A permanent lease is being written while the shard goes over to another",
         owners=("a", "b"),
         serving="a",
-        asks=(FIRST, SECOND),
+        asks=(FIRST, THEN_SECOND),
         rounds=3,
         runs=1,
         fires={"round": 5},
@@ -107,7 +109,7 @@ _ALL = (
         question="A drained shard goes over without a wait, while its last record is under way",
         owners=("a", "b"),
         serving="a",
-        asks=(FIRST, SECOND),
+        asks=(FIRST, THEN_SECOND),
         rounds=0,
         drains=1,
         runs=1,
