@@ -18,6 +18,8 @@ from simulator.world import Hooks, Result, Violation, World, build, run
 
 SHRINK_RUNS_MAX = 200
 CHUNK_SEEDS = 5
+CHUNKS_PER_PROCESS = 20
+"""Worlds leave memory behind: processes are replaced after so many chunks."""
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -71,7 +73,8 @@ def sweep(path: Path, seeds: Sequence[int], jobs: int) -> Iterator[Summary]:
         yield from map(_one, tasks)
         return
     # Fresh processes: a world must not depend on what this one did before.
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(jobs, maxtasksperchild=CHUNKS_PER_PROCESS) as pool:
         yield from pool.imap_unordered(_one, tasks, chunksize=CHUNK_SEEDS)
 
 
