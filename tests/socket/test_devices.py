@@ -58,7 +58,7 @@ def test_mac_spellings_are_one_address(api: ApiClient, fresh: Fresh, mac: str) -
         ({"serial": ""}, "serial"),
         ({"serial": "abc"}, "serial"),
         ({"serial": "x" * 65}, "serial"),
-        ({"serial": "a b c d"}, "serial"),
+        ({"serial": "a  b c d"}, "serial"),
         ({"serial": 12345}, "serial"),
         ({"mac": ""}, "mac"),
         ({"mac": "nonsense"}, "mac"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv6Network
 from typing import Any
 
 from tests.socket.conftest import COOLDOWN_S, MakePool
@@ -199,7 +200,7 @@ def test_explicit_resources_of_every_type(
         (vlan, str(int(vlan["range"].split("-")[0]) + 2)),
         (block, f"{low + 64}-{low + 127}"),
         (pair, f"{pair['range'].split('-')[1]}.11"),
-        (six, six["cidr"].replace("::/48", ":4200::/56")),
+        (six, str(IPv6Network((int(IPv6Network(six["cidr"])[0]) + (0x4200 << 64), 56)))),
     )
     for pool, resource in wanted:
         body = ask(pool, fresh.name("sub"), resource=resource)
