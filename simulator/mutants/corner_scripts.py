@@ -308,10 +308,10 @@ def _fenced_candidate(world: World, rng: Random) -> None:
     until_ns = world.env.now_ns + seconds_to_ns(8)
 
     def passes(source: str, target: str, kind: str, message: Any) -> bool:
-        if world.env.now_ns >= until_ns:
-            return True
-        told = target == name and kind in ("Decided", "CatalogTold")
-        return not told and (kind != "PrepareShards" or source == name)
+        now = world.env.now_ns
+        if target == name and kind in ("Decided", "CatalogTold"):
+            return now >= until_ns + seconds_to_ns(6)
+        return kind != "PrepareShards" or source == name or now >= until_ns
 
     interpose(world, passes)
     machine = world.machines[name]
@@ -394,6 +394,39 @@ def half_seen_releases(world: World) -> None:
         witness = rng.choice(world.layout.names("core"))
         name = f"half-seen-{number}"
         at(world, second, partial(unseen_release, world, rng, name, witness))
+
+
+def unseen_offers(world: World) -> None:
+    """One voter keeps what an owner offered to somebody and took back, and then lost."""
+    edges_prove_disks(world)
+    rng = world.rng("script", "offers")
+    for number, second in enumerate((25.0, 95.0)):
+        at(world, second, partial(_unseen_offer, world, rng, f"offered-{number}"))
+
+
+def _unseen_offer(world: World, rng: Random, name: str) -> None:
+    owners = owners_of(world)
+    if not owners:
+        return
+    home, witness = rng.choice(owners), rng.choice(world.layout.names("core"))
+    elsewhere = rng.choice([core for core in world.layout.names("core") if core != witness])
+    machine, now_s = world.machines[home], world.env.now_ns / 1e9
+    cut(world, [home, witness], 0.5)
+    at(world, now_s + 0.4, lambda: cut(world, [home], 10))
+    at(world, now_s + 0.05, partial(world.call, home, Allocate("p", name), _nobody))
+    for number in range(8):
+        other = Allocate("p", f"{name}-{number}", ttl_s=60, provisional=True)
+        second = now_s + 4.5 + rng.uniform(0, 4)
+        at(world, second, partial(world.call, home, other, partial(_install, world)))
+    at(world, now_s + 9, partial(lose_disk, machine))
+    at(world, now_s + 10.5, machine.revive)
+    for wait_s in range(11, 36, 2):
+        again = partial(world.call, elsewhere, Allocate("p", name), partial(_install, world))
+        at(world, now_s + wait_s, again)
+
+
+def _nobody(_: Answer) -> None:
+    """Nobody waits for this answer."""
 
 
 def voters_starved(world: World) -> None:

@@ -5,7 +5,9 @@ Small worlds like those of `mixes`, each made for one way in which few things mu
 
 from __future__ import annotations
 
-from simulator.mutants import corner_scripts
+from functools import partial
+
+from simulator.mutants import corner_scripts, scripts
 from simulator.mutants.mixes import CROWD, LINES, SAFETY, each, mix
 
 NEWCOMERS = mix(
@@ -108,6 +110,24 @@ FOUNDED_TWICE = mix(
     duration_s=90,
     strict=False,
     checkers=("overlap", "legal"),
+)
+UNSEEN_ENDS = mix(
+    "unseen ends",
+    "a lease ends where only its owner knows of it, and the owner's disk is lost",
+    [],
+    pool={"horizon": 60},
+    workloads=[{**CROWD, "homes": "edges", "ttl_s": 25, "provisional": 1.0, "subscribers": 3}],
+    edges=3,
+    prepare=partial(scripts.unseen_releases, ttl_s=200),
+)
+UNSEEN_OFFERS = mix(
+    "unseen offers",
+    "one voter keeps what an owner offered and took back, and the owner's disk is lost",
+    [],
+    pool={"horizon": 60},
+    workloads=[{**CROWD, "homes": "edges", "ttl_s": 25, "provisional": 1.0, "subscribers": 3}],
+    edges=3,
+    prepare=corner_scripts.unseen_offers,
 )
 STARVED = mix(
     "starved voters",

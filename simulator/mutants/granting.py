@@ -126,7 +126,7 @@ MUTANTS = (
         register,
         "r3_may_renew",
         always,
-        mixes.FENCED_RETURN,
+        corners.FENCED_CANDIDATE,
     ),
     Mutant(
         "serves-unrenewed",

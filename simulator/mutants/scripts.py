@@ -370,15 +370,17 @@ def _stale_candidate(world: World, rng: Random) -> None:
 # --- a release that nobody heard of --------------------------------------------------------------
 
 
-def unseen_releases(world: World) -> None:
+def unseen_releases(world: World, ttl_s: int | None = None) -> None:
     """A cut-off owner is told of a release, then loses its disk; its holder comes back."""
     edges_prove_disks(world)
     rng = world.rng("script", "unseen")
     for number, second in enumerate((25.0, 95.0)):
-        at(world, second, partial(unseen_release, world, rng, f"unseen-{number}"))
+        at(world, second, partial(unseen_release, world, rng, f"unseen-{number}", ttl_s=ttl_s))
 
 
-def unseen_release(world: World, rng: Random, name: str, witness: str = "") -> None:
+def unseen_release(
+    world: World, rng: Random, name: str, witness: str = "", ttl_s: int | None = None
+) -> None:
     """The story of one; ``witness``: a voter that hears of it and is cut off then."""
     owners = owners_of(world)
     if not owners:
@@ -405,7 +407,7 @@ def unseen_release(world: World, rng: Random, name: str, witness: str = "") -> N
     def install_it(answer: Answer) -> None:
         install(world, answer)
 
-    world.call(home, Allocate("p", name), answered)
+    world.call(home, Allocate("p", name, ttl_s=ttl_s), answered)
     side = [home, witness] if witness else [home]
     at(world, now_s + 4, lambda: cut(world, side, 10))
     if witness:
@@ -418,7 +420,7 @@ def unseen_release(world: World, rng: Random, name: str, witness: str = "") -> N
     at(world, now_s + 13, lose)
     at(world, now_s + 14.5, machine.revive)
     for wait_s in range(15, 40, 2):
-        again = Allocate("p", name)
+        again = Allocate("p", name, ttl_s=ttl_s)
         at(world, now_s + wait_s, partial(world.call, elsewhere, again, answered))
 
 
