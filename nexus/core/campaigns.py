@@ -78,7 +78,11 @@ class Campaigns:
         """Try for shards that placement gives this node and nobody is known to serve."""
         now = self.ctx.now.mono_ns
         busy = {key for campaign in self.running.values() for key in campaign.shards}
-        ready = [key for key in keys if key not in busy and self.backoff.get(key, (0, 0))[0] <= now]
+        again = {key: self.backoff[key][0] for key in keys if key in self.backoff}
+        ready = [key for key in keys if key not in busy and again.get(key, 0) <= now]
+        later = [due for due in again.values() if due > now]
+        if later and self.ctx.alone:  # a node alone looks only when it is told to
+            self.ctx.timers.set_earlier("placement", min(later))
         if not ready:
             return
         self._new_counter(ready)

@@ -59,7 +59,7 @@ from nexus.model.time import NS_PER_US, Instant
 from nexus.ownership import clocks as timelines
 from nexus.ownership import configuration
 from nexus.ownership.pool_state import PoolState
-from nexus.ownership.shard import FLAG_REDATE, HELD, Shard
+from nexus.ownership.shard import FLAG_REDATE, HELD, SEALED, Shard
 
 INBOX_STEPS_MAX = 100_000
 """Messages to ourselves handled in one event; more means that two parts talk in a circle."""
@@ -346,14 +346,17 @@ class NexusNode:
     def _pool_gone(self, pool: PoolState) -> None:
         """Nothing is given from a deleted pool, and its grants are not renewed, from here on."""
         for shard in pool.shards:
-            if shard.owner is not None:
+            owner = shard.owner
+            if owner is not None:
                 self.telling.drop_shard(shard)
                 pool.drop_free_maps(shard)
-                self.owning.owned.pop(shard.key, None)
+                if owner.state != SEALED:  # one that is sealed goes on being given back
+                    self.owning.owned.pop(shard.key, None)
 
     def _shard_gone(self, shard: Shard) -> None:
         """The turn of a deleted pool's shard: seal its grant, so that nobody waits for it (R12)."""
-        if shard.owner is not None:
+        owner = shard.owner
+        if owner is not None and owner.state != SEALED:
             self.owning.releasing.end_deleted(shard)
             shard.owner = None
 
