@@ -186,12 +186,27 @@ class World:
         return any(w.permanent > 0 for w in self.scenario.workloads if w.pool == pool_id)
 
     def may_lose(self, name: str) -> bool:
-        """The loss of this member for good leaves a majority of voters (R21 brings no new one)."""
-        cores = self.layout.names("core")
-        if name not in cores:
-            return True
-        gone = sum(self.machines[core].damaged is not None for core in cores)
-        return gone + 1 <= (min(len(cores), 5) - 1) // 2
+        """The loss of this member for good leaves a majority of those who vote now (R21)."""
+        newest = None
+        for machine in self.machines.values():
+            if machine.process is not None:
+                known = machine.process.node.ctx.configuration
+                if newest is None or known.number > newest.number:
+                    newest = known
+        if newest is None:
+            return name not in self.layout.names("core")
+        for voters in (newest.old, newest.new):
+            # One that came back empty under its old id votes no more, and so does a lost one.
+            gone = sum(
+                (found := self.machines.get(voter)) is None
+                or found.damaged is not None
+                or bool(found.wipes)
+                for voter in voters
+                if voter != name
+            )
+            if name in voters and gone + 1 > (len(voters) - 1) // 2:
+                return False
+        return True
 
     def call(
         self, name: str, request: Any, on_answer: OnAnswer, limit_ns: int = CALL_LIMIT_NS

@@ -38,6 +38,8 @@ class VoterReplaced(Fault, kw_only=True):
         voters = _voters(world)
         if lost not in voters or not world.may_lose(lost):
             return False
+        if any(world.machines[name].damaged is not None for name in voters):
+            return False  # one after the other, as an operator would
         wanted = _without(world, voters, lost)
         if wanted is None:
             return False
@@ -77,7 +79,11 @@ def _without(world: World, voters: tuple[str, ...], lost: str) -> tuple[str, ...
 
     A core that has lost its disk votes under its old id never again (R21 d): it is no spare.
     """
-    rest = [name for name in voters if name != lost]
+    rest = [
+        name
+        for name in voters
+        if name != lost and world.machines[name].damaged is None and not world.machines[name].wipes
+    ]
     spare = [
         name
         for name in world.layout.names("core")
@@ -85,8 +91,8 @@ def _without(world: World, voters: tuple[str, ...], lost: str) -> tuple[str, ...
         and world.machines[name].process is not None
         and not world.machines[name].wipes
     ]
-    if spare:
+    if spare and len(rest) == len(voters) - 1:
         return tuple(sorted([*rest, spare[0]]))
-    if len(voters) == VOTERS[0]:
+    if len(voters) == VOTERS[0] and len(rest) >= VOTERS[1]:
         return tuple(sorted(rest)[: VOTERS[1]])
     return None
