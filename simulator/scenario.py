@@ -20,6 +20,7 @@ from nexus.model.pool import PoolSpec
 from nexus.model.time import seconds_to_ns
 from nexus.ownership.values import NO_SESSION
 from nexus.resources import pool_spec_from
+from simulator.carried import Carried
 from simulator.checkers import CHECKERS
 from simulator.faults import FAULTS, Fault
 from simulator.topology import TOPOLOGIES, Layout, Topology
@@ -133,10 +134,12 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     checkers: tuple[str, ...] = ()
     """Empty: all."""
     swarm: Swarm | None = None
+    carried: Carried | None = None
+    """What is held when the run begins; else it begins with empty disks."""
 
 
 EXPECTATIONS = ("pass", "violation")
-_SECTIONS = ("topology", "cluster", "pools", "workloads", "faults", "swarm")
+_SECTIONS = ("topology", "cluster", "pools", "workloads", "faults", "swarm", "carried")
 
 
 def load(path: Path) -> Scenario:
@@ -166,6 +169,9 @@ def parse(raw: Mapping[str, Any], name: str) -> Scenario:
         workloads=_all_of_kind(raw, "workloads", WORKLOADS, name),
         faults=_all_of_kind(raw, "faults", FAULTS, name),
         swarm=_struct(raw["swarm"], Swarm, f"{name}: [swarm]") if "swarm" in raw else None,
+        carried=_struct(raw["carried"], Carried, f"{name}: [carried]")
+        if "carried" in raw
+        else None,
     )
     if scenario.expect not in EXPECTATIONS:
         raise ScenarioError(f"{name}: expect must be one of {', '.join(EXPECTATIONS)}")

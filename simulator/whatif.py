@@ -3,7 +3,8 @@
 Answered from the rules, lease by lease (R5, R8 b, R10, R14), for a cluster as it is now: a node
 that is cut off serves from its own shards until its hold ends, tells no lease beyond that hold,
 and nobody else gets its shards before.  ``--out`` also makes a scenario of the same shape (members,
-roles, pools, subscribers per site) and runs it with the cut, so that the answer can be seen happen.
+roles, pools) that starts from the live owners and leases, through the product's own restore path,
+and runs it with the cut, so that the answer can be seen happen.
 """
 
 from __future__ import annotations
@@ -217,13 +218,55 @@ def scenario_text(live: Live, node: str, for_s: float) -> str:
         f"standalone = {str(len(ids) == 1).lower()}",
     ]
     for pool in live.pools:
-        held = sum(shard.held for shard in live.shards if shard.pool == pool.spec.id)
         lines += ["", "[[pools]]", *_toml(pool)]
-        lines += ["", "[[workloads]]", 'kind = "steady"', f'pool = "{pool.spec.id}"']
-        lines += [f"subscribers = {max(1, min(held, 200))}"]
+        lines += ["", "[[workloads]]", 'kind = "carried"', f'pool = "{pool.spec.id}"']
+    lines += ["", "[carried]", *_carried(live)]
     lines += ["", "[[faults]]", 'kind = "partition"', f'on = ["{stand_in}"]']
     lines += ["at_s = [60]", f"for_s = [{lasts}, {lasts}]", ""]
     return "\n".join(lines)
+
+
+def _carried(live: Live) -> list[str]:
+    """Owners and leases, with members by the names that they have in the run."""
+    roles = {member.id: member.role for member in live.members}
+    pools = {pool.spec.id: pool for pool in live.pools}
+    owners = {(shard.pool, shard.index): shard.owner for shard in live.shards}
+    shards = []
+    for shard in live.shards:
+        if shard.owner not in roles:
+            continue
+        horizon = horizon_s(pools[shard.pool], roles[shard.owner])
+        told: dict[str, Any] = {
+            "pool": shard.pool,
+            "index": shard.index,
+            "owner": _stand_in(live, shard.owner),
+            "epoch": max(1, shard.epoch),
+        }
+        shards.append(told if horizon == FOREVER else told | {"horizon_s": horizon})
+    leases = []
+    for lease in live.leases:
+        owner = owners.get((lease.pool, lease.shard))
+        if owner not in roles:
+            continue
+        kind = pools[lease.pool].geometry
+        told = {
+            "pool": lease.pool,
+            "shard": lease.shard,
+            "unit": kind.parse(lease.resource),
+            "subscriber": lease.subscriber,
+            "site": _stand_in(live, lease.site if lease.site in roles else owner),
+        }
+        leases.append(told if lease.left_s is None else told | {"left_s": lease.left_s})
+    return [*_array("shards", shards), *_array("leases", leases)]
+
+
+def _array(name: str, items: list[dict[str, Any]]) -> list[str]:
+    """An array of tables, one a line."""
+    lines = [
+        ", ".join(f"{key} = {msgspec.json.encode(value).decode()}" for key, value in each.items())
+        for each in items
+    ]
+    return [f"{name} = [", *(f"  {{ {line} }}," for line in lines), "]"]
 
 
 def _stand_in(live: Live, node: str) -> str:

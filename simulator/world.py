@@ -24,6 +24,7 @@ from nexus.errors import NexusError
 from nexus.model.time import NS_PER_MS, NS_PER_S, Instant, seconds_to_ns
 from nexus.model.views import AllocationView, BatchView, PoolView
 from simulator.calls import LOST, Answer
+from simulator.carried import carry
 from simulator.checkers import CHECKERS, Checker
 from simulator.clocks import MachineClock
 from simulator.detector import Detector
@@ -360,7 +361,8 @@ class World:
         rng = self.rng("start")
         for machine in self.machines.values():
             self.env.call_later(rng.randrange(NS_PER_S), _start, machine)
-        for number, spec in enumerate(scenario.pools):
+        # What is carried over has its pools already.
+        for number, spec in enumerate(() if scenario.carried else scenario.pools):
             self.env.call_later(NS_PER_S + number, self.make_pool, spec)
         warm = seconds_to_ns(scenario.warmup_s)
         for workload in scenario.workloads:
@@ -445,6 +447,8 @@ def build(
     """
     world = World(scenario, seed, mutant or nullcontext(), hooks or Hooks())
     drawn_scenario = world.scenario
+    if drawn_scenario.carried is not None:
+        carry(world, drawn_scenario.carried)
     phase = (
         seconds_to_ns(drawn_scenario.warmup_s),
         seconds_to_ns(drawn_scenario.duration_s),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from simulator.workloads.base import Workload
+from simulator.workloads.carried import CarriedOver
 from simulator.workloads.exhaustion import Exhaustion
 from simulator.workloads.flapping import Flapping
 from simulator.workloads.permanent import Permanent
@@ -23,4 +24,5 @@ WORKLOADS: dict[str, type[Workload]] = {
     "exhaustion": Exhaustion,
     "wifi": Wifi,
     "permanent": Permanent,
+    "carried": CarriedOver,
 }

@@ -6,11 +6,13 @@ import json
 
 import pytest
 
+from nexus.model.time import NS_PER_S
 from nexus.resources import geometry, pool_spec_from
 from simulator import __main__ as command
 from simulator.live import Live, LiveError, LiveLease, LiveMember, LivePool, LiveShard, fetch
 from simulator.scenario import load
 from simulator.whatif import ENDS, FOREVER, KEEPS, MOVES, answer, duration_s, scenario_text
+from simulator.world import build, run
 from tests.support.daemon import Daemon
 
 MEMBERS = (
@@ -141,3 +143,45 @@ def test_reads_a_real_node(tmp_path, capsys):
     assert status == 0
     told = json.loads(capsys.readouterr().out)
     assert {each["what"] for each in told["fates"]} == {KEEPS}
+
+
+def test_the_run_starts_from_the_live_leases_and_owners(tmp_path):
+    leases = [
+        LiveLease("p", 0, "home", "10.0.0.9", "olt-a", 300.0),
+        LiveLease("p", 0, "always", "10.0.0.10", "olt-a", None),
+        LiveLease("p", 1, "other", "10.0.0.73", "olt-b", 120.0),
+    ]
+    path = tmp_path / "whatif.toml"
+    path.write_text(scenario_text(live(leases), "olt-a", 15 * 60.0))
+    world = build(load(path), 1)
+    result = run(world)
+    assert result.verdict == "pass"
+    serving = [each for each in result.journal.decisions if each.kind == "shard"]
+    assert ("edge-1", "shards/p/0", 1) in [
+        (each.subject, each.detail["key"], each.detail["epoch"]) for each in serving
+    ]
+    spans = {(span.subscriber, span.resource): span for span in world.oracle.spans()}
+    cut, healed = 60 * NS_PER_S, (60 + 15 * 60) * NS_PER_S
+    for name, resource in (("home", "10.0.0.9"), ("always", "10.0.0.10"), ("other", "10.0.0.73")):
+        span = spans[name, f"ipv4 {resource}"]
+        assert span.start_ns < cut
+        assert span.end_ns > healed
+        assert span.epoch == 1
+
+
+def test_a_real_node_goes_on_in_a_run(tmp_path, capsys):
+    out = tmp_path / "out"
+    with Daemon(tmp_path / "node") as daemon, daemon.client() as client:
+        client.post("/api/v1/pools", {"id": "p", "type": "ipv4", "cidr": "10.9.0.0/28"})
+        given = {}
+        for name in ("s1", "s2", "s3"):
+            wish = {"pool_id": "p", "subscriber_id": name, "ttl": 300}
+            given[name] = client.post("/api/v1/allocations", wish).json()["resource"]
+        me = fetch(url(daemon), 0.0).members[0].id
+        whatif = ["whatif", "--from", url(daemon), "--cut", me, "--for", "5m", "--out", str(out)]
+        assert command.main(whatif) == 0
+    assert "3 subscribers keep their address" in capsys.readouterr().out
+    world = build(load(out / "whatif.toml"), 1)
+    assert run(world).verdict == "pass"
+    held = {span.subscriber: span.resource for span in world.oracle.spans()}
+    assert held == {name: f"ipv4 {resource}" for name, resource in given.items()}
