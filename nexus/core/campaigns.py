@@ -299,6 +299,7 @@ class Campaigns:
         owner.hold_until = holding.r4_first_hold(self.ctx.clocks.fast, grant.horizon_ns)
         shard.owner = owner
         shard.known_owner = self.ctx.me
+        self.ctx.touch(shard)
         self.backoff.pop(key, None)
         self.persist_owner(shard, owner)
         return shard
@@ -433,6 +434,7 @@ class Campaigns:
         owner.tail = {row.seq: row.index for row in base}
         owner.state = BASING
         shard.have_epoch, shard.have_seq = epoch, owner.seq
+        ctx.touch(shard)
         if base:
             ctx.persist(RowsWritten(pool.pool_no, tuple(base)))
         self.persist_owner(shard, owner)

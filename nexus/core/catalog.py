@@ -89,7 +89,7 @@ class Catalog:
                 )
         generation = self.book.generations.get(spec.id, 0) + 1
         pool = PoolState(number, generation, spec, shape, op.at_us)
-        self.book.add(pool)
+        self._add(pool)
         self.generations.made(pool)
         view = pool_view(pool, created=True)
         self._announce("put", "POOL_CREATED", f"pools/{spec.id}", proposal, view, type=spec.type)
@@ -109,6 +109,12 @@ class Catalog:
         self.on_pool_gone(pool)
         self.generations.gone(pool)
 
+    def _add(self, pool: PoolState) -> None:
+        self.book.add(pool)
+        pool.touched = self.ctx.touched
+        for shard in pool.shards:
+            self.ctx.touch(shard)
+
     def learn_pool(self, record: PoolRecord) -> None:
         """A pool of a snapshot or a catalogue message; rows of a known one stay."""
         known = self.book.by_no.get(record.pool_no)
@@ -125,7 +131,7 @@ class Catalog:
             geometry(record.spec),
             record.created_us,
         )
-        self.book.add(pool)
+        self._add(pool)
         if record.retired_us is not None:
             self.book.retire(pool, record.retired_us)
         return pool

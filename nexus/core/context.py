@@ -24,7 +24,7 @@ from nexus.model.time import NS_PER_S, Instant
 from nexus.ownership import configuration
 from nexus.ownership.clocks import NodeClocks
 from nexus.ownership.configuration import Configuration
-from nexus.ownership.shard import FLAG_GONE, Row
+from nexus.ownership.shard import FLAG_GONE, Row, Shard
 
 CLOCK_ENTRY_NS = NS_PER_S
 """The log gets a `ClockRead` with the first entries after this time."""
@@ -63,6 +63,8 @@ class Context:
         self.durable = 0
         self._entries: list[Any] = []
         self._rows: dict[int, list[Row]] = {}
+        self.touched: dict[tuple[int, int], Shard] = {}
+        """Shards whose line in the digests may be another than when it was last looked at."""
         self._later: dict[Any, Any] = {}
         """Entries that nothing waits for, by what they are about: a newer one replaces an older."""
         self._later_rows: dict[int, dict[int, Row]] = {}
@@ -79,6 +81,12 @@ class Context:
     def now(self) -> Instant:
         """The reading that came with the event being handled."""
         return self.clocks.now
+
+    # --- anti-entropy ------------------------------------------------------------------------
+
+    def touch(self, shard: Shard) -> None:
+        """Rows, position, floor or owner of a shard have changed, as far as known here (R19)."""
+        self.touched[shard.key] = shard
 
     # --- the disk ----------------------------------------------------------------------------
 

@@ -113,6 +113,7 @@ class Inbound:
             m.Decided: self._decided,
             # Facts
             m.RowsSpread: self._rows,
+            m.DigestProbed: spread.on_probe,
             m.DigestSpread: spread.on_digest,
             m.RowsWanted: spread.on_wanted,
             m.LifeSign: spread.on_life,

@@ -25,7 +25,7 @@ def check_node(node: NexusNode) -> str | None:
             problem = check_shard(pool, shard)
             if problem is not None:
                 return f"pool {pool.spec.id} shard {shard.index}: {problem}"
-    return None
+    return None if node.ctx.alone else node.spread.digests.problem()
 
 
 def check_pool(pool: PoolState) -> str | None:

@@ -65,6 +65,7 @@ class Leasing:
     def mark_dirty(self, shard: Shard) -> None:
         """Others have to hear of this shard soon."""
         self.dirty[shard.key] = shard
+        self.ctx.touch(shard)
         self.ctx.timers.set_earlier(
             "round", self.ctx.now.mono_ns + self.ctx.config.round_interval_ns
         )
@@ -247,6 +248,7 @@ class Leasing:
             if pool.retired_us is not None and self._forgettable(pool):
                 for shard in pool.shards:
                     shard.owner = None  # sealed, and everybody else has stopped asking for it
+                    self.ctx.touch(shard)
                 self.book.drop(pool)
         self.plan_due()
 

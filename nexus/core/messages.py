@@ -13,6 +13,10 @@ import msgspec
 from nexus.core.decided import Value
 from nexus.core.members import Member
 from nexus.core.pool_record import PoolRecord
+from nexus.core.spread_messages import DigestProbed as DigestProbed
+from nexus.core.spread_messages import DigestSpread as DigestSpread
+from nexus.core.spread_messages import RowsSpread as RowsSpread
+from nexus.core.spread_messages import RowsWanted as RowsWanted
 from nexus.crdt.clset import Entry, Head
 from nexus.devices.records import DeviceRecord
 from nexus.ownership.configuration import Configuration
@@ -190,36 +194,6 @@ class ShardsReleased(_Message, frozen=True):
 
     config_no: int
     shards: tuple[tuple[ShardKey, Ballot], ...]
-
-
-# --- spread of facts (R16-R19) --------------------------------------------------------------
-
-
-class RowsSpread(_Message, frozen=True):
-    """Elements of one shard: (after_seq, last_seq] of an epoch; after_seq 0: the whole shard."""
-
-    shard: ShardKey
-    owner: str
-    epoch: int
-    floor: int
-    after_seq: int
-    last_seq: int
-    rows: tuple[WireRow, ...]
-    gone: tuple[int, ...] = ()
-
-
-class DigestSpread(_Message, frozen=True):
-    """R19: (shard, owner, epoch, seq, floor, fingerprint) of shards, and the decided slot."""
-
-    slot: int
-    digests: tuple[tuple[ShardKey, str, int, int, int, int], ...]
-    answer: bool
-
-
-class RowsWanted(_Message, frozen=True):
-    """Ask for all elements of shards whose digests differ."""
-
-    shards: tuple[ShardKey, ...]
 
 
 # --- decisions (pools, devices, members) ----------------------------------------------------
@@ -473,6 +447,7 @@ Message = (
     | ReleaseShards
     | ShardsReleased
     | RowsSpread
+    | DigestProbed
     | DigestSpread
     | RowsWanted
     | DecidePrepare

@@ -359,6 +359,7 @@ class NexusNode:
         if owner is not None and owner.state != SEALED:
             self.owning.releasing.end_deleted(shard)
             shard.owner = None
+            self.ctx.touch(shard)
 
     def _inherited(self) -> None:
         """A pool that took over what a deleted one left blocked: its shards may be granted now."""

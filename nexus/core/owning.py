@@ -133,6 +133,7 @@ class Owning:
         self.book.by_no[shard.pool_no].drop_free_maps(shard)
         shard.owner = None
         shard.known_owner = None
+        self.ctx.touch(shard)
         self.owned.pop(shard.key, None)
         self.ctx.persist(
             OwnerWritten(

@@ -1,8 +1,9 @@
 """Spread of shared facts: elements of shards, decided slots, life signs (R16-R19).
 
 Nothing here is needed for safety: it fills the views from which lists, usage and routing are
-told, and it brings late members up to date.  A digest round compares (epoch, seq, fingerprint)
-per shard and only what differs is sent.
+told, and it brings late members up to date.  A digest round compares the roots of two digest trees
+(`digests.py`), goes down where they differ, then compares (epoch, seq, fingerprint) of the shards
+there, and only what differs is sent.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from nexus.core.book import PoolBook
 from nexus.core.catalog import Catalog
 from nexus.core.context import Context
 from nexus.core.decisions import Decisions
+from nexus.core.digests import Line, ShardDigests
 from nexus.core.entries import CatalogWritten
 from nexus.core.facts import Facts
 from nexus.core.members import Member, Members
@@ -20,6 +22,7 @@ from nexus.core.messages import (
     CatalogTold,
     ConfigTold,
     DecisionsWanted,
+    DigestProbed,
     DigestSpread,
     LifeSign,
     RowsSpread,
@@ -28,6 +31,7 @@ from nexus.core.messages import (
 from nexus.core.owning import fresh_rows
 from nexus.core.pool_record import PoolRecord
 from nexus.core.voting import merge_rows, prune_rows, raise_floor, replica_entry, wire_rows
+from nexus.crdt.digest import Differing
 from nexus.ownership.pool_state import PoolState
 from nexus.ownership.shard import DRAINING, READING, SERVING, Shard
 
@@ -57,6 +61,7 @@ class Spread:
         self.catalog = catalog
         self.decisions = decisions
         self.facts = facts
+        self.digests = ShardDigests(ctx, book, self.line_of)
         self.sync_rounds = 0
         self.merged_rows = 0
 
@@ -76,27 +81,23 @@ class Spread:
         peers = [member for member in self.members.ids() if member != ctx.me]
         if peers:
             peer = peers[ctx.rng.randrange(len(peers))]
-            for message in self._digests(answer=True):
-                ctx.send(peer, message)
+            ctx.send(peer, DigestProbed(self.decisions.slot, self.digests.opening()))
             self.facts.compare(peer)
             self.sync_rounds += 1
         ctx.flush_later()
         interval = ctx.config.digest_interval_ns
         ctx.timers.set("digest", ctx.now.mono_ns + interval // 2 + ctx.rng.randrange(interval))
 
-    def _digests(self, *, answer: bool) -> list[DigestSpread]:
-        found = [
-            self._digest_of(shard)
-            for pool in self.book.by_no.values()
-            for shard in pool.shards
-            if shard.have_epoch or shard.owner is not None
-        ]
-        return [
-            DigestSpread(self.decisions.slot, tuple(found[first : first + DIGESTS_MAX]), answer)
-            for first in range(0, max(1, len(found)), DIGESTS_MAX)
-        ]
+    def _tell_lines(self, to: str, leaves: tuple[int, ...], *, answer: bool) -> None:
+        """Lines of all shards in these leaves; one answer is enough for several messages."""
+        slot = self.decisions.slot
+        found = self.digests.lines(leaves)
+        for first in range(0, max(1, len(found)), DIGESTS_MAX):
+            part = tuple(found[first : first + DIGESTS_MAX])
+            self.ctx.send(to, DigestSpread(slot, leaves, part, answer and not first))
 
-    def _digest_of(self, shard: Shard) -> tuple[Key, str, int, int, int, int]:
+    def line_of(self, shard: Shard) -> Line:
+        """What is compared of a shard."""
         epoch, seq = self.position(shard)
         owner = self.ctx.me if shard.owner is not None else shard.known_owner or ""
         return (shard.key, owner, epoch, seq, shard.floor, shard.fingerprint)
@@ -129,6 +130,20 @@ class Spread:
         if message.config_no < ctx.configuration.number:
             ctx.send(sender, ConfigTold(ctx.configuration))
 
+    def on_probe(self, sender: str, message: DigestProbed) -> None:
+        """A step of a comparison: take the next one, until the leaves that differ are known."""
+        if message.slot > self.decisions.slot:
+            self.ctx.send(sender, DecisionsWanted(self.decisions.slot + 1))
+        try:
+            step = self.digests.answer(message.probe)
+        except ValueError:
+            return  # a tree of another shape: another version's, which compares anew as well
+        if isinstance(step, Differing):
+            if step.leaves:
+                self._tell_lines(sender, step.leaves, answer=True)
+        else:
+            self.ctx.send(sender, DigestProbed(self.decisions.slot, step))
+
     def on_digest(self, sender: str, message: DigestSpread) -> None:
         """Ask for shards that the sender has newer, tell ours where we have newer ones."""
         if message.slot > self.decisions.slot:
@@ -141,6 +156,7 @@ class Spread:
             mine = self.position(shard)
             if epoch > mine[0] or (epoch == mine[0] and owner and shard.owner is None):
                 shard.known_owner = owner or shard.known_owner
+                self.ctx.touch(shard)
             behind = (epoch, seq) > mine or floor > shard.floor
             differs = (epoch, seq) == mine and fingerprint != shard.fingerprint
             if shard.owner is None and (behind or differs):
@@ -148,8 +164,7 @@ class Spread:
         if wanted:
             self.ctx.send(sender, RowsWanted(tuple(wanted[:ROWS_WANTED_MAX])))
         if message.answer:
-            for part in self._digests(answer=False):
-                self.ctx.send(sender, part)
+            self._tell_lines(sender, message.leaves, answer=False)
 
     def on_wanted(self, sender: str, message: RowsWanted) -> None:
         """Whole shards, to a peer that is behind with them."""
@@ -206,6 +221,7 @@ class Spread:
         moved = self._advance(pool, shard, message)
         if rows or moved:
             # A copy of what its owner has on disk: no commit of its own for every record of others.
+            self.ctx.touch(shard)
             entry = replica_entry(shard) if moved else None
             self.ctx.persist_later(pool.pool_no, rows, ("replica", *shard.key), entry)
 

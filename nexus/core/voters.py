@@ -417,6 +417,7 @@ class Voters:
             voter.acked_seq = acked if newer else max(voter.acked_seq, acked)
             voter.commit_seq = commit if newer else max(voter.commit_seq, commit)
             shard.known_owner = grant.owner
+            self.ctx.touch(shard)
         voter.last_commit = max(voter.last_commit, last)
         voter.last_held = max(voter.last_held, held)
         raise_floor(self.ctx, pool, shard, floor)

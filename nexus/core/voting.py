@@ -119,6 +119,7 @@ class Voting:
                 refused = register.accept(shard.voter, grant, ctx.clocks.slow, ctx.config.drift_ppm)
             if not refused:
                 shard.known_owner = grant.owner
+                ctx.touch(shard)
                 self.persist(shard)
             results.append((key, refused, shard.voter.promised))
         ctx.send(sender, ShardsAccepted(message.config_no, message.ballot, tuple(results)))
@@ -244,6 +245,7 @@ class Voting:
         if voter.acked_seq >= push.base_end:
             have = max((shard.have_epoch, shard.have_seq), (counter, voter.acked_seq))
             shard.have_epoch, shard.have_seq = have
+            ctx.touch(shard)
         if rows:
             ctx.persist(RowsWritten(pool.pool_no, tuple(rows)))
         if (voter.acked_seq, voter.commit_seq) != before:
@@ -411,6 +413,7 @@ def raise_floor(ctx: Context, pool: PoolState, shard: Shard, epoch: int) -> None
     if epoch <= shard.floor:
         return
     shard.floor = epoch
+    ctx.touch(shard)
     for row in [row for row in shard.rows if records.r18_below_floor(row.epoch, epoch)]:
         pool.forget(shard, row)
     ctx.persist(replica_entry(shard))

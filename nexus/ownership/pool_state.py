@@ -67,6 +67,7 @@ class PoolState:
         "shards",
         "spec",
         "subs",
+        "touched",
     )
 
     def __init__(
@@ -93,6 +94,8 @@ class PoolState:
         self.claims: dict[str, Row] = {}
         self.doubles: dict[str, list[Row]] = {}
         """R20: younger open rows of subscribers that a partition gave two."""
+        self.touched: dict[tuple[int, int], Shard] = {}
+        """Shards whose fingerprint has changed: for the node's digests, which share one such."""
         self.held_queue: ExpiryQueue[Row] = ExpiryQueue(held_due)
         self.cooling_queue: ExpiryQueue[Row] = ExpiryQueue(cooling_due)
         self.available = 0
@@ -218,6 +221,7 @@ class PoolState:
         row.blocked = records.r10_blocked_until(row.blocked, blocked)
         if shard.digest is not None:
             shard.digest ^= row.fingerprint()
+            self.touched[shard.key] = shard
 
     def close(self, shard: Shard, row: Row, epoch: int, seq: int, reuse_at: int) -> None:
         """An open row ends; its unit cools until ``reuse_at`` (slow)."""
@@ -323,6 +327,7 @@ class PoolState:
         """Count and index a row that was put into its table just now."""
         if shard.digest is not None:
             shard.digest ^= row.fingerprint()
+            self.touched[shard.key] = shard
         if row.length == HELD:
             shard.held += 1
             first = self.subs.setdefault(row.subscriber, row)
@@ -344,6 +349,7 @@ class PoolState:
     def _detach(self, shard: Shard, row: Row) -> None:
         if shard.digest is not None:
             shard.digest ^= row.fingerprint()
+            self.touched[shard.key] = shard
         if row.length == HELD:
             shard.held -= 1
             subscriber = row.subscriber

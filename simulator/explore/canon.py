@@ -54,6 +54,8 @@ LEFT_OUT = frozenset(
         "clock_ns",  # for owners without a running clock, which a small world has not
         "heard",  # shown to people
         "digest",  # follows from the rows
+        "digests",  # follow from the shards
+        "touched",  # what of them has to be looked at
         "backoff",  # a candidate's next try is a choice of the explorer
         "renewed_ns",  # same, of a renewal
         "sync_rounds",  # a statistic
