@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import re
+from pathlib import Path
 
 import pytest
 
@@ -103,3 +105,18 @@ def test_the_command_says_how_many_were_caught(capsys):
     assert capsys.readouterr().out.rstrip().endswith("1 mutants, 0 caught")
     nobody = parser.parse_args(["mutants", "--only", "no such name"])
     assert nobody.act(nobody) == 2
+
+
+def test_the_design_says_which_rules_carry_safety_and_by_which_mutants():
+    text = Path("DESIGN.md").read_text()
+    table = text[text.index("### What carries safety") : text.index("## 4. ")]
+    listed: dict[int, set[str]] = {}
+    for line in table.splitlines():
+        found = re.match(r"\| R(\d+) \|", line)
+        if found:
+            listed[int(found[1])] = set(re.findall(r"`([^`]+)`", line))
+    assert set(listed) == set(range(1, 23))
+    for rule, names in listed.items():
+        of_rule = (each for each in MUTANTS.values() if int(each.rule.split()[0][1:]) == rule)
+        assert names == {each.name for each in of_rule if each.hunted}, f"R{rule}"
+        assert (rule in LIVENESS) == (not names)
