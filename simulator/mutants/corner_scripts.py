@@ -107,7 +107,7 @@ def _owners_die(world: World) -> None:
     for name in [*owners_of(world), *owning[:1]]:
         machine = world.machines[name]
         machine.crash(reason="dies with what it knows")
-        at(world, DIE_S + 60, machine.revive)
+        at(world, world.env.now_ns / 1e9 + 60, machine.revive)
 
 
 def _nothing_reopened(world: World, gone: dict[str, None]) -> None:
@@ -457,3 +457,26 @@ def founded_twice(world: World) -> None:
     at(world, 32, machines[absent].revive)
     at(world, 34, partial(world.make_pool, world.scenario.pools[0]))
     at(world, world.scenario.duration_s - 2, machines[second].revive)
+
+
+def twice_over(world: World) -> None:
+    """A voter misses that leases ended, is away when a successor reads, and is read by the next."""
+    rng = world.rng("script", "twice over")
+    missing, other = rng.sample(world.layout.names("core"), 2)
+    from_ns, until_ns = seconds_to_ns(DEAF_S), seconds_to_ns(DIE_S)
+    pick(world, [Pick(ROWS, (missing,), False, from_ns, until_ns, 1.0, 1)], rng)
+    gone: dict[str, None] = {}
+    for number in range(LEAVERS):
+        name, home = f"leaver-{number}", rng.choice(world.layout.names("edge"))
+        at(world, rng.uniform(1, 6), partial(_comes_and_leaves, world, rng, name, home, gone))
+    at(world, DIE_S - 0.1, lambda: cut(world, [missing], 28))
+
+    def dies() -> None:
+        _owners_die(world)
+        cores = world.layout.names("core")
+        if all(world.machines[core].process is not None for core in cores):
+            cut(world, [other], 35)
+
+    at(world, DIE_S, partial(_owners_die, world))
+    at(world, DIE_S + 40, dies)
+    at(world, world.scenario.duration_s - 1, partial(_nothing_reopened, world, gone))

@@ -129,6 +129,15 @@ UNSEEN_OFFERS = mix(
     edges=3,
     prepare=corner_scripts.unseen_offers,
 )
+TWICE_OVER = mix(
+    "twice over",
+    "a voter misses that leases ended, is away when a successor reads, and is read by the next",
+    [],
+    workloads=[{**CROWD, "subscribers": 2}],
+    edges=4,
+    prepare=corner_scripts.twice_over,
+    duration_s=125,
+)
 STARVED = mix(
     "starved voters",
     "voters are replaced before they have copied anything",

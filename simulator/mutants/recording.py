@@ -293,10 +293,11 @@ MUTANTS = (
         records,
         "r18_below_floor",
         never,
-        mixes.DEAF,
+        corners.TWICE_OVER,
         spared=(
             "a voter that had everything up to an element and lacks it says that it is over "
             "(R17), floor or not; the floor bounds what is kept"
         ),
+        beside=((records, "r17_over", never),),
     ),
 )
