@@ -144,7 +144,8 @@ def _walk(
 
 def told(report: Report) -> str:
     """A report for people."""
-    left = f", {report.frontier:,} to walk (stopped by {report.stopped})" if report.frontier else ""
+    left = f", {report.frontier:,} to walk" if report.frontier else ""
+    left += f" (stopped by {report.stopped})" if report.stopped else ""
     return (
         f"{report.name}: {report.verdict}, {report.worlds:,} worlds{left}, {report.steps:,} steps, "
         f"longest way {report.depth}; {report.node_states:,} states of single nodes, "
