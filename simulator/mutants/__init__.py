@@ -6,7 +6,7 @@ needed as it is written.  A new mutant is an object in the file of its rules.
 
 from __future__ import annotations
 
-from simulator.mutants import changing, granting, leaving, limiting, recording, renewing
+from simulator.mutants import changing, corners, granting, leaving, limiting, recording, renewing
 from simulator.mutants.base import Mix, Mutant
 
 __all__ = ["MIXES", "MUTANTS", "Mix", "Mutant"]
@@ -17,4 +17,6 @@ MUTANTS: dict[str, Mutant] = {
     for mutant in group.MUTANTS
 }
 
-MIXES: dict[str, Mix] = {mutant.mix.name: mutant.mix for mutant in MUTANTS.values()}
+MIXES: dict[str, Mix] = {
+    mix.name: mix for mix in (*(each.mix for each in MUTANTS.values()), *corners.ATTACKS)
+}

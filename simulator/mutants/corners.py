@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from simulator.mutants import corner_scripts, scripts
+from simulator.mutants import corner_scripts, paths, scripts
 from simulator.mutants.mixes import CROWD, LINES, SAFETY, each, mix
 
 NEWCOMERS = mix(
@@ -166,3 +166,37 @@ LATE_RELEASES = mix(
     edges=3,
     prepare=corner_scripts.late_releases,
 )
+
+DOUBTS_AND_VOTERS = mix(
+    "doubts and voters",
+    "shards in quarantine lose their owners to drains and fences while voters change",
+    [each("crash", 2, for_s=[0.1, 20], on=["core"])],
+    pool={"horizon": 60},
+    workloads=[
+        {
+            **CROWD,
+            "homes": "edges",
+            "ttl_s": 25,
+            "renew_at": 0.9,
+            "provisional": 1.0,
+            "stay_s": [20, 60],
+            "away_s": [0.5, 3],
+        }
+    ],
+    prepare=paths.both(scripts.voters_change, scripts.lost_and_passed_on),
+    topology={"kind": "mesh", "cores": 5, "edges": 3},
+)
+FIND_VOTERS = mix(
+    "find voters",
+    "voters change several times while edges are cut off; afterwards everybody is served",
+    [
+        {"kind": "partition", "at_s": [12], "for_s": [100, 110], "on": ["edge-1"]},
+        {"kind": "partition", "at_s": [30], "for_s": [80, 90], "on": ["edge-2"]},
+    ],
+    prepare=scripts.voters_change,
+    topology={"kind": "mesh", "cores": 5, "edges": 3},
+    calm_s=60,
+    checkers=(*SAFETY, "liveness"),
+)
+ATTACKS = (DOUBTS_AND_VOTERS, FIND_VOTERS)
+"""Mixes that no mutant needs: what was never modelled before must pass them."""

@@ -17,7 +17,7 @@ from simulator.mutants.seeds import SEEDS
 
 LIVENESS = {1, 13, 16, 19}
 """Rules that carry no safety."""
-LETTERED = ("R8 a", "R8 b", "R8 c", "R8 d", "R15 iv", "R21 a", "R21 b", "R21 c", "R21 d")
+LETTERED = ("R8 a", "R8 b", "R8 c", "R8 d", "R15 ii", "R15 iv", "R21 a", "R21 b", "R21 c", "R21 d")
 CORE = (
     "hold-from-receipt",
     "one-voter-renews",
