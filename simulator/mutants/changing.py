@@ -92,7 +92,7 @@ MUTANTS = (
         configuration,
         "r21c_may_complete",
         one_state,
-        mixes.VOTERS,
+        corners.IGNORANT,
     ),
     Mutant(
         "second-life-votes",

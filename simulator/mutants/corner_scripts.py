@@ -19,7 +19,6 @@ from simulator.machine import Machine
 from simulator.mutants.paths import ROWS, Pick, pick
 from simulator.mutants.scripts import (
     at,
-    change_voters,
     cut,
     edges_prove_disks,
     install,
@@ -427,36 +426,6 @@ def _unseen_offer(world: World, rng: Random, name: str) -> None:
 
 def _nobody(_: Answer) -> None:
     """Nobody waits for this answer."""
-
-
-def voters_starved(world: World) -> None:
-    """Two of three voters are replaced, and what they have to copy first is long under way."""
-    cores = world.layout.names("core")
-    for machine in world.machines.values():
-        machine.config = msgspec.structs.replace(machine.config, voters=tuple(cores[:3]))
-    rng = world.rng("script", "starved")
-    second = rng.uniform(15, 30)
-    until_ns = seconds_to_ns(second + rng.uniform(4, 10))
-
-    def passes(source: str, target: str, kind: str, message: Any) -> bool:
-        return kind != "StateGiven" or world.env.now_ns >= until_ns
-
-    interpose(world, passes)
-    at(world, second, partial(change_voters, world, rng.choice(cores[:3]), tuple(cores[2:])))
-
-
-def founded_twice(world: World) -> None:
-    """One founder is never there, another loses its disk when the third is away; then both come."""
-    first, second, absent = world.layout.names("core")
-    world.machines[absent].crash(reason="was never there")
-    machines = world.machines
-    at(world, 30, partial(machines[second].crash, reason="is away"))
-    at(world, 30, partial(machines[first].crash, reason="disk lost"))
-    at(world, 31, machines[first].wipe)
-    at(world, 32, machines[first].revive)
-    at(world, 32, machines[absent].revive)
-    at(world, 34, partial(world.make_pool, world.scenario.pools[0]))
-    at(world, world.scenario.duration_s - 2, machines[second].revive)
 
 
 def twice_over(world: World) -> None:

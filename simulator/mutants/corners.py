@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from simulator.mutants import corner_scripts, paths, scripts
+from simulator.mutants import corner_scripts, paths, scripts, voter_scripts
 from simulator.mutants.mixes import CROWD, LINES, SAFETY, each, mix
 
 NEWCOMERS = mix(
@@ -106,7 +106,7 @@ FOUNDED_TWICE = mix(
     "one founder is never there, another loses its disk when the third is away",
     [],
     workloads=[{**CROWD, "ttl_s": 300, "stay_s": [60, 90], "homes": "edges"}, LINES],
-    prepare=corner_scripts.founded_twice,
+    prepare=voter_scripts.founded_twice,
     duration_s=90,
     strict=False,
     checkers=("overlap", "legal"),
@@ -138,11 +138,19 @@ TWICE_OVER = mix(
     prepare=corner_scripts.twice_over,
     duration_s=125,
 )
+IGNORANT = mix(
+    "ignorant copies",
+    "joiners hear first of a voter that has missed everything, while owners are cut off",
+    [],
+    prepare=voter_scripts.ignorant_copies,
+    topology={"kind": "mesh", "cores": 5, "edges": 4},
+    duration_s=70,
+)
 STARVED = mix(
     "starved voters",
     "voters are replaced before they have copied anything",
     [],
-    prepare=corner_scripts.voters_starved,
+    prepare=voter_scripts.voters_starved,
     topology={"kind": "mesh", "cores": 5, "edges": 2},
     duration_s=60,
     calm_s=40,
