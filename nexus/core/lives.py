@@ -22,6 +22,8 @@ class Lives:
         self.ctx = ctx
         self.known: dict[str, int] = {}
         """Voter -> the incarnation that its id belongs to, for ever."""
+        self.refused: set[str] = set()
+        """Voters that asked with another life since this process began: no change may name them."""
         self.noted: dict[str, None] = {}
         """Voters that have our life on disk, by answers in the present configuration."""
         self.admitted = True
@@ -80,6 +82,8 @@ class Lives:
         known = self.known.get(sender)
         if known is not None and self._may_note():
             ok = rules.r21d_same_life(known, message.incarnation)
+            if not ok:
+                self.refused.add(sender)
             self.ctx.send(sender, LifeNoted(message.config_no, message.incarnation, ok))
 
     def on_noted(self, sender: str, message: LifeNoted) -> None:

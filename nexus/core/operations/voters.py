@@ -47,6 +47,9 @@ def change(node: Services, request: ChangeVoters, call: Call) -> None:
     if not node.ctx.votes:
         _pass_on(node, call)
         return
+    for name in request.voters:
+        if name not in config.voters:
+            _require_its_first_disk(node, name)
     node.voters.change(request.voters, call.cause_id, call.actor)
     node.answer(call, msgspec.structs.replace(_view(node), begun=True))
 
@@ -57,6 +60,14 @@ def _pass_on(node: Services, call: Call) -> None:
             node.forward(voter, call)
             return
     raise NexusError("quorum_unavailable", "no voter can be reached", retry_after_s=2)
+
+
+def _require_its_first_disk(node: Services, name: str) -> None:
+    """Refuse a vote that would be lost: the id voted with a disk that is gone (R21 d)."""
+    if name in node.voters.lives.refused:
+        raise validation(
+            "voters", f"{name} voted with a disk that is lost; let it join under a new id"
+        )
 
 
 def _view(node: Services) -> VotersView:
