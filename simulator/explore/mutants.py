@@ -109,8 +109,6 @@ MUTANTS = (
     Mutant("r8c-union", records, "r8c_union", _only_own, "takeover", "reads its own part alone"),
     Mutant("r8c-base", records, "r8c_base", _nothing_carried, "takeover", "carries nothing over"),
     Mutant("r8c-carried", records, "r8c_carried", _cools_open, "takeover", "open records are lost"),
-    Mutant(
-        "r8d-round", holding, "r8d_needs_round", _no, "record", "tells before a majority has it"
-    ),
+    Mutant("r8d-round", holding, "r8d_needs_round", _no, "record-short", "tells before a majority"),
     Mutant("r10-guard", records, "r10_reuse_at", _no_guard, "lone", "reused at its end"),
 )
