@@ -46,11 +46,23 @@ caught belongs into a table above.
 """
 TAIL = """
 R13, R16 and R19 carry no safety: the failure detector moves placement and routing only, a heal has
-nothing to resolve, and anti-entropy decides what is sent, not what counts. R1 is a hint. Asked and
-without a mutant, because nothing is lost but time or an alarm: `r3_at_prepare` and `r3_wait_ns` (R3
-is asked again at accept), `r2_distinct` (counts refusals), `r12_released` (when an owner forgets a
-grant that it has sealed), `r12_digest_matches` (an alarm, see `tests/simulation/test_alarms.py`),
-`r15_disk_lost` (a permission to be quicker), `r22_clone` (an alarm).
+nothing to resolve, and anti-entropy decides what is sent, not what counts. R1 is a hint.
+
+Rule functions without a mutant of their own:
+
+- Nothing is lost without them but time, or an alarm: `r3_at_prepare` and `r3_wait_ns` (R3 is asked
+  again at accept), `r2_distinct` (counts refusals), `r12_released` (when an owner forgets a grant
+  that it has sealed), `r15_disk_lost` (a permission to be quicker), `r12_digest_matches` and
+  `r22_clone` (alarms, see `tests/simulation/test_alarms.py`).
+- Another function of the same rule has one: `r4_may_serve` and `r5_holds` (the hold is 0 before,
+  `serves-unrenewed`), `r7_may_change` (the hold is asked again before anything is said, R9),
+  `r15_doubtful` (asks `r15_may_confirm`), `r5_offline_horizon` and `r5_witnessed_step`
+  (`unwitnessed` bounds both), `r8c_base` (writes what `r8c_union` and `r8c_carried` have chosen),
+  `r21d_known` (`second-life-votes`), `r5_majority` (all quorums count by it), `r5_slow_step`
+  (`waiter-by-fast-clock`), `r12_digest` and `r12_digest_of` (what the alarm compares), `r20_age`
+  (what `r20_elder` asks).
+- The told ends only serve, reuse goes by the slow clock: `r11_told_elapsed`. A node that is told to
+  trust its RTC, `r11_most_elapsed` and `r5_hold_left`, is in no mix yet.
 """
 
 

@@ -13,6 +13,7 @@ from simulator.mutants import MIXES, MUTANTS, Mix, Mutant, command
 from simulator.mutants.base import RUNS_MAX
 from simulator.mutants.hunt import hunt
 from simulator.mutants.mixes import COOLING
+from simulator.mutants.record import TAIL
 from simulator.mutants.seeds import SEEDS
 
 LIVENESS = {1, 13, 16, 19}
@@ -120,3 +121,12 @@ def test_the_design_says_which_rules_carry_safety_and_by_which_mutants():
         of_rule = (each for each in MUTANTS.values() if int(each.rule.split()[0][1:]) == rule)
         assert names == {each.name for each in of_rule if each.hunted}, f"R{rule}"
         assert (rule in LIVENESS) == (not names)
+
+
+def test_every_rule_function_is_replaced_by_a_mutant_or_named_on_the_page():
+    replaced = {function for each in MUTANTS.values() for _, function, _ in each.replacements}
+    asked = set()
+    for file in Path("nexus").rglob("*.py"):
+        asked |= set(re.findall(r"^\s*def (r\d+[a-d]?_\w+)", file.read_text(), re.MULTILINE))
+    hints = {name for name in asked if name.startswith("r1_")}
+    assert {name for name in asked - replaced - hints if f"`{name}`" not in TAIL} == set()
