@@ -81,3 +81,8 @@ class Journal:
         """Hex digest over everything so far."""
         self.flush()
         return self._hash.hexdigest()
+
+
+def plain(detail: dict[str, Any]) -> dict[str, Any]:
+    """What of a detail a journal can tell as it is."""
+    return {key: value for key, value in detail.items() if isinstance(value, str | int | float)}

@@ -30,7 +30,7 @@ from simulator.clocks import MachineClock
 from simulator.detector import Detector
 from simulator.env import FastEnvironment
 from simulator.faults import Injection
-from simulator.journal import Journal
+from simulator.journal import Journal, plain
 from simulator.machine import Machine
 from simulator.network import Network
 from simulator.oracle import Oracle
@@ -327,7 +327,7 @@ class World:
     def audited(self, machine: Machine, line: Audit) -> None:
         """An audit line leaves a node."""
         self.note(
-            "audit", machine.name, action=line.action, target=line.target, **_plain(line.detail)
+            "audit", machine.name, action=line.action, target=line.target, **plain(line.detail)
         )
 
     def watched(self, machine: Machine, change: Watch) -> None:
@@ -360,7 +360,7 @@ class World:
         scenario = self.scenario
         rng = self.rng("start")
         for machine in self.machines.values():
-            self.env.call_later(rng.randrange(NS_PER_S), _start, machine)
+            self.env.call_later(rng.randrange(NS_PER_S), Machine.start, machine)
         # What is carried over has its pools already.
         for number, spec in enumerate(() if scenario.carried else scenario.pools):
             self.env.call_later(NS_PER_S + number, self.make_pool, spec)
@@ -420,14 +420,6 @@ class World:
         on_step = self.hooks.on_step
         after = None if on_step is None else partial(on_step, self)
         self.env.run_until(seconds_to_ns(until_s), after)
-
-
-def _start(machine: Machine) -> None:
-    machine.start()
-
-
-def _plain(detail: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in detail.items() if isinstance(value, str | int | float)}
 
 
 def build(
