@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from simulator.mutants import corner_scripts, paths, scripts, voter_scripts
+from simulator.mutants import corner_scripts, paths, rtc_scripts, scripts, voter_scripts
 from simulator.mutants.mixes import CROWD, LINES, SAFETY, each, mix
 
 NEWCOMERS = mix(
@@ -145,6 +145,12 @@ IGNORANT = mix(
     prepare=voter_scripts.ignorant_copies,
     topology={"kind": "mesh", "cores": 5, "edges": 4},
     duration_s=70,
+)
+TRUSTED_RTCS = mix(
+    "trusted rtcs",
+    "edges that trust their RTCs lose power while they are cut off",
+    [],
+    prepare=rtc_scripts.trusted_rtcs,
 )
 STARVED = mix(
     "starved voters",

@@ -10,7 +10,7 @@ from nexus.model.time import Instant
 from nexus.ownership import clocks, holding, records, register
 from nexus.ownership.clocks import ClockMark
 from nexus.ownership.shard import Row
-from simulator.mutants import mixes
+from simulator.mutants import corners, mixes
 from simulator.mutants.base import Mutant
 from simulator.mutants.wrong import always, no_not_after
 
@@ -158,6 +158,15 @@ MUTANTS = (
         "r10_generation_over",
         always,
         mixes.REMADE,
+    ),
+    Mutant(
+        "hold-begins-anew",
+        "R11",
+        "a node that trusts its RTC goes on with all that was left when it lost power",
+        holding,
+        "r5_hold_left",
+        lambda left_ns, elapsed_ns: left_ns,
+        corners.TRUSTED_RTCS,
     ),
     Mutant(
         "wall-clock-trusted",

@@ -60,9 +60,8 @@ Rule functions without a mutant of their own:
   (`unwitnessed` bounds both), `r8c_base` (writes what `r8c_union` and `r8c_carried` have chosen),
   `r21d_known` (`second-life-votes`), `r5_majority` (all quorums count by it), `r5_slow_step`
   (`waiter-by-fast-clock`), `r12_digest` and `r12_digest_of` (what the alarm compares), `r20_age`
-  (what `r20_elder` asks).
-- The told ends only serve, reuse goes by the slow clock: `r11_told_elapsed`. A node that is told to
-  trust its RTC, `r11_most_elapsed` and `r5_hold_left`, is in no mix yet.
+  (what `r20_elder` asks), `r11_most_elapsed` (`hold-begins-anew` ignores all of it).
+- The told ends only serve, reuse goes by the slow clock: `r11_told_elapsed`.
 """
 
 
