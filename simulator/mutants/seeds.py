@@ -56,6 +56,7 @@ SEEDS: dict[str, int] = {
     "reuse-before-release-replicated": 4,
     "pool-forgets": 0,
     "generations-overlap": 4,
+    "hold-begins-anew": 0,
     "wall-clock-trusted": 3,
     "release-before-replicated": 8,
     "seal-not-persisted": 0,
