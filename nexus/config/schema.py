@@ -31,7 +31,7 @@ class ServeConfig(msgspec.Struct, frozen=True, kw_only=True):
     registration_burst: int = 2000
     shutdown_grace_ns: int = 10 * NS_PER_S
     # records
-    snapshot_log_mib: int = 16
+    snapshot_log_mib: int = 8
     watch_buffer: int = 10_000
     log_level: str = "info"
     log_format: str = "text"
