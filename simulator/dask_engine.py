@@ -1,6 +1,6 @@
 """Sweeps over a Dask cluster: the same seeds, the same summaries, other machines.
 
-An optional extra (`pip install nexus[sim,dask]`).  What travels is a scenario's text and a number one
+An optional extra (`pip install nexus[sim,dask]`).  A scenario's text and a number travel one
 way and a `Summary` the other, so the workers need this code and nothing of this machine.
 """
 

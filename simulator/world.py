@@ -8,7 +8,7 @@ phase with faults, then everything is healed, and after a calm phase the world m
 from __future__ import annotations
 
 import traceback
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -105,7 +105,7 @@ class World:
             self.env, cluster.drift_ppm, lambda story: self.violate("overlap", 1, story), self.note
         )
         self.machines: dict[str, Machine] = {}
-        self.detectors: dict[str, Detector] = {}
+        self.detectors: dict[Machine, Detector] = {}
         self.keepers: dict[str, SnapshotKeeper] = {}
         self.violations: list[Violation] = []
         self.phase = "start"
@@ -125,10 +125,8 @@ class World:
         self.checkers: list[Checker] = [CHECKERS[name](self) for name in names]
         self._hearing: dict[type, list[Checker]] = {}
         self._keeping: dict[type, list[Checker]] = {}
-        self._on_the_way: dict[str, deque[tuple[int, Any]]] = {
-            name: deque() for name in self.machines
-        }
-        """Log entries that checkers wait for, by member, with their tokens."""
+        self._on_the_way: dict[Machine, deque[tuple[int, Any]]] = defaultdict(deque)
+        """Log entries that checkers wait for, with their tokens."""
         for checker in self.checkers:
             for kind in checker.keeps:
                 self._keeping.setdefault(kind, []).append(checker)
@@ -152,10 +150,14 @@ class World:
             self.machines[plan.name] = machine
             self.keepers[plan.name] = SnapshotKeeper(machine, cluster.snapshot_kib << 10)
             if cluster.detector and not cluster.standalone:
-                detector = Detector(self.env, machine, self.network.names, cluster.offline_after_s)
-                self.detectors[plan.name] = detector
+                self.detectors[machine] = self.detector_for(machine)
 
     # --- for parts of the world --------------------------------------------------------------
+
+    def detector_for(self, machine: Machine) -> Detector:
+        """What tells this machine who is silent."""
+        names, cluster = self.network.names, self.scenario.cluster
+        return Detector(self.env, machine, names, cluster.offline_after_s)
 
     def rng(self, *path: str) -> Random:
         """The generator of one consumer."""
@@ -257,17 +259,17 @@ class World:
                 self._failpoint(machine, type(event.message).__name__)
                 if machine.process is None:
                     return
-            detector = self.detectors.get(machine.name)
+            detector = self.detectors.get(machine)
             if detector is not None:
                 detector.heard(event.sender)
             hearing = self._hearing.get(type(event.message))
             if hearing is not None:
                 for checker in hearing:
                     checker.heard(machine, event.sender, event.message)
-        elif type(event) is Persisted and self._on_the_way[machine.name]:
+        elif type(event) is Persisted and self._on_the_way[machine]:
             self._durable(machine, event.token)
         if effects and type(effects[0]) is Persist:
-            waiting = self._on_the_way[machine.name]
+            waiting = self._on_the_way[machine]
             token = effects[0].token
             waiting.extend(
                 (token, each) for each in effects[0].entries if type(each) in self._keeping
@@ -278,7 +280,7 @@ class World:
             self.hooks.on_event(self, machine, event, effects)
 
     def _durable(self, machine: Machine, token: int) -> None:
-        waiting = self._on_the_way[machine.name]
+        waiting = self._on_the_way[machine]
         while waiting and waiting[0][0] <= token:
             entry = waiting.popleft()[1]
             for checker in self._keeping[type(entry)]:
@@ -345,9 +347,9 @@ class World:
     def process_changed(self, machine: Machine, what: str) -> None:
         """A process started, ended, or would not start."""
         self.note("process", machine.name, what=what)
-        self._on_the_way[machine.name].clear()
+        self._on_the_way[machine].clear()
         if what == "started":
-            detector = self.detectors.get(machine.name)
+            detector = self.detectors.get(machine)
             if detector is not None:
                 detector.started()
             for checker in self.checkers:

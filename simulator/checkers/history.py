@@ -1,7 +1,9 @@
 """Histories of grant registers against a sequential model (R2, R3), one shard at a time.
 
-The model: a register holds one grant at a time; a grant is made when a majority of voters has
-accepted it on disk, its epoch is above every earlier one's, and one epoch has one owner for ever.
+The model: a register holds one grant at a time; a grant is made when a majority of voters has it
+on disk at one instant, its epoch is above every earlier one, and one epoch has one owner for ever.
+(A voter that was away may accept a grant whose other votes went on to a higher one; nobody can hold
+it, since a majority has to renew it.)
 A voter that knows of a fence has no unmarked grant of the registrations that it names (R15 ii).
 """
 
@@ -32,6 +34,8 @@ class History(Checker):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._accepted: dict[tuple[Key, Ballot], dict[str, None]] = {}
+        self._latest: dict[tuple[Key, str], Ballot] = {}
+        """Epoch of the grant that a voter has, by (shard, voter)."""
         self._grants: dict[tuple[Key, Ballot], Grant] = {}
         self._made: dict[Key, Grant] = {}
         self.grants_count = 0
@@ -67,6 +71,10 @@ class History(Checker):
         voters = self._accepted.setdefault(place, {})
         configuration = machine.process.node.ctx.configuration
         before = majority(configuration, voters)
+        latest = self._latest.get((key, machine.name))
+        if latest is not None and latest != grant.epoch:
+            self._accepted[key, latest].pop(machine.name, None)
+        self._latest[key, machine.name] = grant.epoch
         voters[machine.name] = None
         if not before and majority(configuration, voters):
             self._make(key, grant)

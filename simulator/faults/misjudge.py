@@ -31,6 +31,6 @@ class Misjudge(Fault, kw_only=True):
 
     def end(self, world: World, aim: Aim, state: Any) -> None:
         world.machines[aim["node"]].request(MemberJudged(aim["about"], "online"))
-        detector = world.detectors.get(aim["node"])
+        detector = world.detectors.get(world.machines[aim["node"]])
         if detector is not None:
             detector.contradicted(aim["about"])  # the lie ends: what it sees itself counts again

@@ -24,6 +24,8 @@ def second_machine(world: World, first: Machine, backup: Backup | None) -> Machi
     commit_us = world.scenario.cluster.commit_us
     second = Machine(world.env, world.network, clock, first.config, rng, world, commit_us)
     second.boots = first.boots + OTHER_BOOTS
+    if first in world.detectors:
+        world.detectors[second] = world.detector_for(second)
     if backup is None:
         second.wipes = first.wipes + 1
     else:

@@ -12,8 +12,8 @@ from simulator.hunt import work
 from simulator.hunt.ledger import Failure, Ledger, Tally
 from simulator.hunt.parts import Part
 
-TASKS_PER_PROCESS = 60
-"""Worlds leave memory behind: processes are replaced after so many."""
+TASKS_PER_PROCESS = 400
+"""A bound on what worlds may leave behind; a process costs half a second to begin."""
 AHEAD = 3
 """Seeds handed out per process before the first is back."""
 WRITE_EVERY_S = 5.0
