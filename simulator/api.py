@@ -6,13 +6,13 @@ machines) without anything but numbers going one way and a `Summary` coming back
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from simulator import workers
 from simulator.scenario import Scenario, load
 from simulator.world import Hooks, Result, Violation, World, build, run
 
@@ -72,9 +72,7 @@ def sweep(path: Path, seeds: Sequence[int], jobs: int) -> Iterator[Summary]:
     if jobs <= 1:
         yield from map(_one, tasks)
         return
-    # Fresh processes: a world must not depend on what this one did before.
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(jobs, maxtasksperchild=CHUNKS_PER_PROCESS) as pool:
+    with workers.pool(jobs, CHUNKS_PER_PROCESS) as pool:
         yield from pool.imap_unordered(_one, tasks, chunksize=CHUNK_SEEDS)
 
 

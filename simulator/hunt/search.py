@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import queue
-import signal
 import time
 from collections.abc import Callable, Iterator
 
+from simulator import workers
 from simulator.hunt import work
 from simulator.hunt.ledger import Failure, Ledger, Tally
 from simulator.hunt.parts import Part
@@ -60,9 +59,7 @@ def hunt(
     tasks = order(chosen, handed)
     done: queue.SimpleQueue[Done | BaseException] = queue.SimpleQueue()
     under_way = given = 0
-    with multiprocessing.get_context("spawn").Pool(
-        jobs, _leave_interrupts_alone, maxtasksperchild=TASKS_PER_PROCESS
-    ) as pool:
+    with workers.pool(jobs, TASKS_PER_PROCESS) as pool:
         while True:
             in_time = time.monotonic() - began < limit_s
             while in_time and given < seeds and under_way < jobs * AHEAD:
@@ -90,8 +87,3 @@ def hunt(
                 keep(book)
                 last_kept = now
     keep(book)
-
-
-def _leave_interrupts_alone() -> None:
-    """The hunt's own process hears of ctrl-c and ends the others."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -7,12 +7,12 @@ where another rule stands in for this one, the protocol without that other rule.
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
+from simulator import workers
 from simulator.mutants.base import RUNS_MAX, Mutant
 from simulator.mutants.seeds import SEEDS
 
@@ -95,9 +95,7 @@ def hunt_all(
 ) -> Iterator[Catch]:
     """Hunt them in as many processes; what came of each comes when it is done."""
     tasks = [(mutant.name, count, fresh, runs_max) for mutant in mutants]
-    context = multiprocessing.get_context("spawn")
-    # Fresh processes now and then: hundreds of worlds leave more behind than one should carry.
-    with context.Pool(max(1, jobs), maxtasksperchild=MUTANTS_PER_PROCESS) as pool:
+    with workers.pool(jobs, MUTANTS_PER_PROCESS) as pool:
         yield from pool.imap_unordered(_hunt_one, tasks)
 
 
