@@ -102,7 +102,8 @@ class Leasing:
         owner = shard.owner
         assert owner is not None
         if subscriber in pool.claims:
-            self._drop_claim(pool, pool.claims[subscriber], index)
+            for claim in pool.claims_of(subscriber):
+                self._drop_claim(pool, claim, index)
         owner.seq = seq = owner.seq + 1
         epoch = owner.grant.epoch.counter
         if ttl_s:

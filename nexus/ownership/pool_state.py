@@ -51,6 +51,7 @@ class PoolState:
         "_size",
         "available",
         "claims",
+        "claims_beside",
         "cooldown_ns",
         "cooling_queue",
         "created_us",
@@ -92,6 +93,9 @@ class PoolState:
         self.mclt_ns = spec.mclt * NS_PER_S
         self.subs: dict[str, Row] = {}
         self.claims: dict[str, Row] = {}
+        """The newest claim of a sticky subscriber."""
+        self.claims_beside: dict[str, list[Row]] = {}
+        """Its other claims, if it has any: one of them counts when the newest goes."""
         self.doubles: dict[str, list[Row]] = {}
         """R20: younger open rows of subscribers that a partition gave two."""
         self.touched: dict[tuple[int, int], Shard] = {}
@@ -339,12 +343,45 @@ class PoolState:
                 self.held_queue.add(row, row.ends)
             return
         if row.flags & FLAG_CLAIM:
-            known = self.claims.get(row.subscriber)
-            if known is None or known.created_us <= row.created_us:
-                self.claims[row.subscriber] = row
+            self._attach_claim(row)
         if not row.flags & FLAG_FREE:
             shard.cooling += 1
             self.cooling_queue.add(row, row.blocked)
+
+    def claims_of(self, subscriber: str) -> list[Row]:
+        """Every claim of a subscriber, the newest first."""
+        newest = self.claims.get(subscriber)
+        return [] if newest is None else [newest, *self.claims_beside.get(subscriber, ())]
+
+    def _attach_claim(self, row: Row) -> None:
+        known = self.claims.setdefault(row.subscriber, row)
+        if known is row:
+            return
+        older = row
+        if known.created_us <= row.created_us:
+            self.claims[row.subscriber], older = row, known
+        self.claims_beside.setdefault(row.subscriber, []).append(older)
+
+    def _detach_claim(self, row: Row) -> None:
+        """The claim goes; the newest of the others counts from now on.
+
+        A member whose clock is ahead makes claims that stay the newest for long (R20 bounds what a
+        stamp does to others, not what it says).
+        """
+        subscriber = row.subscriber
+        beside = self.claims_beside.pop(subscriber, None)
+        if self.claims.get(subscriber) is row:
+            del self.claims[subscriber]
+        elif beside is not None:
+            beside = [claim for claim in beside if claim is not row]
+        if not beside:
+            return
+        if subscriber not in self.claims:
+            newest = max(beside, key=r20_age)
+            self.claims[subscriber] = newest
+            beside = [claim for claim in beside if claim is not newest]
+        if beside:
+            self.claims_beside[subscriber] = beside
 
     def _detach(self, shard: Shard, row: Row) -> None:
         if shard.digest is not None:
@@ -358,8 +395,8 @@ class PoolState:
             elif self.subs.get(subscriber) is row:
                 del self.subs[subscriber]
             return
-        if row.flags & FLAG_CLAIM and self.claims.get(row.subscriber) is row:
-            del self.claims[row.subscriber]
+        if row.flags & FLAG_CLAIM:
+            self._detach_claim(row)
         if not row.flags & FLAG_FREE:
             shard.cooling -= 1
         elif shard.claimed is not None:

@@ -149,3 +149,20 @@ def test_the_newest_of_two_claims_counts_in_whatever_order_rows_are_read() -> No
     for row in (newer, older):
         pool.merge(pool.shard_at(row.index), row)
     assert pool.claims["one"] is newer
+
+
+def test_an_older_claim_counts_again_when_the_newer_ones_are_gone() -> None:
+    """A member whose clock is ahead made the newest; somebody else has got its unit since."""
+    pool = next(iter(lone("192.0.2.0/28").node("n1").book.by_id.values()))
+    rows = [
+        Row(unit, "one", 1, unit, CLOSED, STICKY, 60, 1, 1, created_us=at, flags=FLAG_CLAIM)
+        for unit, at in ((3, 10), (5, 30), (9, 20))
+    ]
+    for row in rows:
+        pool.merge(pool.shard_at(row.index), row)
+    assert pool.claims["one"].index == 5
+    for gone, left in ((5, [9, 3]), (3, [9]), (9, [])):
+        pool.forget(pool.shard_at(gone), next(row for row in rows if row.index == gone))
+        assert [claim.index for claim in pool.claims_of("one")] == left
+    assert not pool.claims
+    assert not pool.claims_beside
