@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from functools import partial
 
-from simulator.mutants import corner_scripts, paths, rtc_scripts, scripts, voter_scripts
+from simulator.mutants import (
+    corner_scripts,
+    paths,
+    restart_scripts,
+    rtc_scripts,
+    scripts,
+    voter_scripts,
+)
 from simulator.mutants.mixes import CROWD, LINES, SAFETY, each, mix
 
 NEWCOMERS = mix(
@@ -145,6 +152,17 @@ IGNORANT = mix(
     prepare=voter_scripts.ignorant_copies,
     topology={"kind": "mesh", "cores": 5, "edges": 4},
     duration_s=70,
+)
+BACK_AND_CUT_OFF = mix(
+    "back and cut off",
+    "an owner restarts, serves again, and is cut off while its hold lasts",
+    [],
+    pool={"horizon": 60},
+    workloads=[{**CROWD, "homes": "cores", "subscribers": 2}],
+    prepare=restart_scripts.back_and_cut_off,
+    duration_s=60,
+    strict=False,
+    checkers=("overlap",),
 )
 TRUSTED_RTCS = mix(
     "trusted rtcs",

@@ -98,7 +98,7 @@ MUTANTS = (
         holding,
         "r12_never_won",
         always,
-        mixes.CRASHES,
+        corners.BACK_AND_CUT_OFF,
     ),
     Mutant(
         "quarantine-drains",
