@@ -1,6 +1,6 @@
 """Who seems offline, as each node is told: silence for `offline_after` on the node's own clock.
 
-Stands for the failure detector of `nexus.membership` until the core brings its own: the verdicts
+Stands for the failure detector until the product brings its own with the cluster: the verdicts
 move placement and routing only (R13), so a crude one is as good for safety as a fine one, and
 faults make it lie.
 """
