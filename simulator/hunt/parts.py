@@ -59,9 +59,9 @@ class Part(msgspec.Struct, frozen=True):
 
 
 SHARES = {
-    "swarm-small": 40.0,
-    "swarm": 1.5,
-    "partition-five": 3.0,
+    "swarm-small": 30.0,
+    "swarm": 1.0,
+    "partition-five": 2.0,
     "late-release": 0.5,
     "late-requests": 0.5,
     "cloned-disk": 0.5,
@@ -72,7 +72,7 @@ SHARES = {
     "distributed-bngs": 0.3,
 }
 """Scenario -> share, in per cent or so."""
-MIXES_SHARE = 53.0
+MIXES_SHARE = 64.0
 """Of all aimed mixes together, each the same."""
 
 
