@@ -181,9 +181,9 @@ class PoolState:
         """Make the maps of free units from the rows: done once, when serving begins."""
         free = FreeMap(shard.start, shard.stop, reserved=self.geometry.reserved)
         claimed = FreeMap(shard.start, shard.stop, full=True)
-        rows = list(shard.rows)
-        free.take_all([row.index for row in rows])
-        claimed.give_all([row.index for row in rows if row.flags & FLAG_FREE])
+        free.take_all(shard.rows.units())
+        if self.claims:  # only a claim's unit can be free with a row: else no row needs a look
+            claimed.give_all([row.index for row in shard.rows if row.flags & FLAG_FREE])
         shard.free = free
         shard.claimed = claimed
 

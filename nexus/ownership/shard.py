@@ -220,6 +220,13 @@ class RowTable:
         sparse = self._sparse
         return (sparse[index] for index in sorted(sparse))
 
+    def units(self) -> list[int]:
+        """Units that have a row, in no order."""
+        if self._dense is not None:
+            start = self._start
+            return [start + place for place, row in enumerate(self._dense) if row is not None]
+        return list(self._sparse)
+
     def batches(self, size: int) -> Iterator[list[Row]]:
         """Rows in order, ``size`` at a time; rows may come, change and go between two batches."""
         if self._dense is not None:

@@ -177,7 +177,8 @@ class FreeMap:
             for index in indexes:
                 self.take(index)
         else:
-            bits[[index - self._start for index in indexes]] = 1
+            start = self._start
+            bits[[index - start for index in indexes] if start else indexes] = 1
             self.free_count = bits.count(0)
         return before - self.free_count
 
