@@ -79,7 +79,12 @@ class Leasing:
         if shard.owner is not owner:
             return
         owner.durable_seq = max(owner.durable_seq, seq)
-        if self.ctx.lone and owner.durable_seq > owner.commit_seq:
+        if (
+            self.ctx.lone
+            and owner.durable_seq > owner.commit_seq
+            # The only voter may have granted the shard to somebody else meanwhile (R8 a).
+            and register.r8a_may_hold(shard.voter, owner.grant.epoch)
+        ):
             owner.commit_seq = shard.voter.acked_seq = owner.durable_seq
 
     # --- verbs -------------------------------------------------------------------------------

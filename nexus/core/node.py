@@ -57,7 +57,7 @@ from nexus.core.voting import Voting
 from nexus.errors import NexusError
 from nexus.model.time import NS_PER_US, Instant
 from nexus.ownership import clocks as timelines
-from nexus.ownership import configuration
+from nexus.ownership import configuration, register
 from nexus.ownership.pool_state import PoolState
 from nexus.ownership.shard import FLAG_REDATE, HELD, SEALED, Shard
 
@@ -168,7 +168,8 @@ class NexusNode:
                 owner = shard.owner
                 if owner is not None:
                     self.owning.owned[shard.key] = shard
-                    if ctx.lone:  # our disk is the quorum, and what was read is on it
+                    # Our disk is the quorum, and what was read is on it.
+                    if ctx.lone and register.r8a_may_hold(shard.voter, owner.grant.epoch):
                         owner.commit_seq = max(owner.commit_seq, owner.durable_seq)
         self.campaigns.abandoned = restorer.abandoned()
         self.owning.renewing.resume(restorer.holds)

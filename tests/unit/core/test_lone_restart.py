@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from nexus.core.operations.allocate import Allocate
@@ -166,3 +167,23 @@ def test_an_older_claim_counts_again_when_the_newer_ones_are_gone() -> None:
         assert [claim.index for claim in pool.claims_of("one")] == left
     assert not pool.claims
     assert not pool.claims_beside
+
+
+def test_the_only_voter_acknowledges_nothing_of_a_grant_that_it_gave_to_somebody_else() -> None:
+    """R8 a: what the old owner here has on disk is nothing that the new epoch's records rest on."""
+    cluster = lone("192.0.2.0/28")
+    cluster.call("n1", Allocate("p", "one"))
+    node = cluster.node("n1")
+    pool = node.book.by_id["p"]
+    row = pool.subs["one"]
+    shard = pool.shard_at(row.index)
+    owner, voter = shard.owner, shard.voter
+    assert owner is not None
+    assert voter.acked_seq == owner.durable_seq == owner.commit_seq
+    epoch = msgspec.structs.replace(owner.grant.epoch, counter=9, node="n2")
+    voter.grant = msgspec.structs.replace(owner.grant, epoch=epoch, owner="n2")
+    voter.acked_seq = 0
+    committed = owner.commit_seq
+    node.leasing.note_durable(shard, owner, owner.seq + 5)
+    assert voter.acked_seq == 0
+    assert owner.commit_seq == committed
