@@ -69,7 +69,9 @@ class Legal(Checker):
         now = self.world.env.now_ns
         end = FOREVER
         if view.ends_us is not None:
-            end = now + max(0, view.ends_us * NS_PER_US - reading.wall_ns)
+            # Counted from the reading that made the answer, as sinks do: a pause may lie between.
+            passed = max(0, machine.clock.peek().boot_ns - reading.boot_ns)
+            end = now + max(0, view.ends_us * NS_PER_US - reading.wall_ns - passed)
         resource, subscriber = resource_of(view), view.subscriber_id
         ends = self._ends.setdefault(resource, {})
         released = self._released.get((view.pool_id, subscriber), -1)
