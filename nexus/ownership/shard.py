@@ -121,7 +121,7 @@ class RowTable:
     with few rows costs what its rows cost, a full one 8 bytes a unit.
     """
 
-    __slots__ = ("_dense", "_dense_from", "_sparse", "_start", "_stop")
+    __slots__ = ("_dense", "_dense_from", "_noted", "_sparse", "_start", "_stop")
 
     def __init__(self, start: int, stop: int) -> None:
         self._start = start
@@ -129,6 +129,9 @@ class RowTable:
         self._dense: list[Row | None] | None = None
         self._dense_from = (stop - start) // DENSE_UNITS_PER_ROW
         self._sparse: dict[int, Row] = {}
+        self._noted: list[int] | None = None
+        """The units of a list that was loaded, until they are asked for: a look at every place of
+        a thinly used list is what a restart would spend most of its last part on."""
 
     @property
     def count(self) -> int:
@@ -152,6 +155,8 @@ class RowTable:
             place = index - self._start
             old = dense[place]
             dense[place] = row
+            if old is None and self._noted is not None:
+                self._noted.append(index)
             return old
         sparse = self._sparse
         old = sparse.get(index)
@@ -176,6 +181,8 @@ class RowTable:
             if dense[place] is not None:
                 return False
             dense[place] = row
+            if self._noted is not None:
+                self._noted.append(row.index)
             return True
         if self._sparse.setdefault(row.index, row) is not row:
             return False
@@ -197,6 +204,7 @@ class RowTable:
             dense = [None] * (self._stop - start)
             for unit, known in sparse.items():
                 dense[unit - start] = known
+            self._noted = list(sparse)
             self._dense = dense
             self._sparse = {}
         else:
@@ -205,12 +213,15 @@ class RowTable:
                 return False
         for unit, row in zip(units, rows, strict=True):
             dense[unit - start] = row
+        if self._noted is not None:
+            self._noted.extend(units)
         return True
 
     def forget(self, index: int) -> None:
         """Drop the row of a unit: it may be given again."""
         if self._dense is not None:
             self._dense[index - self._start] = None
+            self._noted = None
         else:
             self._sparse.pop(index, None)
 
@@ -222,6 +233,9 @@ class RowTable:
 
     def units(self) -> list[int]:
         """Units that have a row, in no order."""
+        noted, self._noted = self._noted, None
+        if noted is not None:
+            return noted
         if self._dense is not None:
             start = self._start
             return [start + place for place, row in enumerate(self._dense) if row is not None]
