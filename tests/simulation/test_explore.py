@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -65,7 +66,7 @@ def _plainly(search: Search) -> set[tuple[int, ...]]:
     todo = [search.bare]
     while todo:
         world = todo.pop()
-        steps = [after for _, after in search.next(world)]
+        steps: list[Any] = [after for _, after in search.next(world)]
         at = range(len(world.nodes))
         adding = [search._inbox(world.nodes[i], world.net, i).adding for i in at]
         bits = [bit for each in adding for bit in each if bit & world.net]

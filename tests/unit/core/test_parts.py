@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import pytest
 
 from nexus import codec
 from nexus.core import parts
-from nexus.core.messages import LifeSign, MessagePart, RowsSpread
+from nexus.core.messages import LifeSign, Message, MessagePart, RowsSpread
 from nexus.core.parts import Assembly
 from nexus.ownership.records import WireRow
 from nexus.ownership.values import Session
@@ -24,6 +25,11 @@ def rows(count: int) -> RowsSpread:
     return RowsSpread((256, 0), "n1", 1, 0, 0, count, made)
 
 
+def split(message: Message, session: Session, number: int) -> list[Any]:
+    """What is sent of a message."""
+    return list(parts.split(message, session, number))
+
+
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch):
     monkeypatch.setattr(parts, "PART_BYTES_MAX", 200)
@@ -31,12 +37,12 @@ def small_parts(monkeypatch):
 
 def test_what_fits_is_sent_as_it_is():
     sign = LifeSign(1, ONE, 3)
-    assert parts.split(sign, ONE, 1) == (sign,)
+    assert split(sign, ONE, 1) == [sign]
 
 
 def test_parts_in_any_order_doubled_give_the_message_once():
     message = rows(60)
-    pieces = list(parts.split(message, ONE, 1))
+    pieces = list(split(message, ONE, 1))
     assert len(pieces) > 5
     rng = Random(4)
     for _ in range(20):
@@ -48,18 +54,18 @@ def test_parts_in_any_order_doubled_give_the_message_once():
 
 
 def test_a_newer_message_takes_the_place_of_one_that_lost_a_part():
-    old, new = parts.split(rows(30), ONE, 1), parts.split(rows(31), ONE, 2)
+    old, new = split(rows(30), ONE, 1), split(rows(31), ONE, 2)
     assembly = Assembly()
     assert [assembly.take("n2", part) for part in old[:-1]] == [None] * (len(old) - 1)
     assert [assembly.take("n2", part) for part in new][-1] == rows(31)
     # A part of the old one that comes late begins nothing that could be mistaken for it.
     assert assembly.take("n2", old[-1]) is None
-    restarted = parts.split(rows(32), TWO, 1)
+    restarted = split(rows(32), TWO, 1)
     assert [assembly.take("n2", part) for part in restarted][-1] == rows(32)
 
 
 def test_senders_do_not_mix():
-    one, two = parts.split(rows(30), ONE, 1), parts.split(rows(40), ONE, 1)
+    one, two = split(rows(30), ONE, 1), split(rows(40), ONE, 1)
     assembly = Assembly()
     for left, right in zip(one[:-1], two[:-1], strict=False):
         assert assembly.take("n2", left) is None
@@ -70,7 +76,7 @@ def test_senders_do_not_mix():
 def test_what_waits_is_bounded(monkeypatch):
     monkeypatch.setattr(parts, "WAITING_BYTES_MAX", 1_000)
     assembly = Assembly()
-    pieces = parts.split(rows(200), ONE, 1)
+    pieces = split(rows(200), ONE, 1)
     for sender in range(20):
         for part in pieces[:4]:
             assembly.take(f"n{sender}", part)
@@ -79,7 +85,7 @@ def test_what_waits_is_bounded(monkeypatch):
 
 def test_what_is_beyond_all_bounds_is_not_sent(monkeypatch):
     monkeypatch.setattr(parts, "PARTS_MAX", 3)
-    assert parts.split(rows(200), ONE, 1) == ()
+    assert split(rows(200), ONE, 1) == []
 
 
 @pytest.mark.parametrize(

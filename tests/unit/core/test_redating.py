@@ -25,7 +25,7 @@ APART_US = 900_000
     ("in_the_middle", "moved_us"), [(False, 0), (True, -APART_US)], ids=["last", "middle"]
 )
 def test_differences_of_clocks_do_not_add_up_from_hop_to_hop(
-    in_the_middle: bool, moved_us: int
+    in_the_middle: bool, moved_us: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two hops of 0.83 s each told a lease 1.68 s too long (simulator: swarm-small seed 45)."""
     cluster = Cluster()
@@ -39,7 +39,7 @@ def test_differences_of_clocks_do_not_add_up_from_hop_to_hop(
     call = Call(0, "cause", "actor", request, ("n2",), 0, origin)
     node.passing.forwards[1] = _Passed(call, 1 << 60, "n3", node.ctx.clocks.fast)
     answers: list[Any] = []
-    node.answer = lambda _call, answer: answers.append(answer)  # type: ignore[method-assign]
+    monkeypatch.setattr(node, "answer", lambda _call, answer: answers.append(answer))
     owners_us = node.ctx.now.wall_us + APART_US
     node.passing.on_forwarded(Forwarded(1, node.ctx.config.session, wrap(view), owners_us))
     (told,) = answers

@@ -133,7 +133,7 @@ def test_expiring_is_found_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 
     node = filled()
     views = 0
-    view = read_allocations.allocation_view
+    view: Any = vars(read_allocations)["allocation_view"]
 
     def counted(*arguments: Any, **more: Any) -> Any:
         nonlocal views

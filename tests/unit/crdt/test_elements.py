@@ -22,7 +22,7 @@ def row(epoch: int, seq: int, length: int) -> Row:
         ((1, 9, CLOSED), (2, 1, HELD)),  # a successor's base
     ],
 )
-def test_the_later_record_stands(lower, upper):
+def test_the_later_record_stands(lower: tuple[int, int, int], upper: tuple[int, int, int]) -> None:
     assert elements.newer(*upper, row(*lower))
     assert not elements.newer(*lower, row(*upper))
     assert not elements.newer(*upper, row(*upper))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from nexus.config.schema import ServeConfig
@@ -32,7 +34,7 @@ def test_the_error_counts_only_where_the_clock_is_trusted():
 
 def off_for(seconds: int) -> Cluster:
     """n4 holds a shard for two minutes, is cut off and off for a while, and comes back cut off."""
-    options = {"edge_horizon_ns": 120 * S, "cold_start_error_bound_ns": S}
+    options: dict[str, Any] = {"edge_horizon_ns": 120 * S, "cold_start_error_bound_ns": S}
     cluster = Cluster(("core", "core", "core", "edge", "edge"), **options)
     cluster.run(S)
     shape = {"id": "p", "cidr": "10.0.0.0/28", "sharding_factor": 4, "mclt": 30, "cooldown": 5}
