@@ -281,7 +281,12 @@ class Machine:
             self.process.alarm.rearm()
 
     def reboot(self, wall_error_ns: int) -> None:
-        """Power was off (kill first): other boot, clocks from zero, wall clock from the RTC."""
+        """Power was off: other boot, clocks from zero, wall clock from the RTC.
+
+        Another fault's end may have started a process meanwhile; no process outlives a boot.
+        """
+        if self.process is not None:
+            self.kill(reason="power off")
         self.boots += 1
         self.clock.reboot(wall_error_ns)
 
