@@ -23,6 +23,7 @@ from nexus.core.operations.create_pool import CreatePool
 from nexus.errors import NexusError
 from nexus.model.time import NS_PER_MS, NS_PER_S, Instant, seconds_to_ns
 from nexus.model.views import AllocationView, BatchView, PoolView
+from simulator import losses
 from simulator.calls import LOST, Answer
 from simulator.carried import carry
 from simulator.checkers import CHECKERS, Checker
@@ -190,26 +191,7 @@ class World:
 
     def may_lose(self, name: str) -> bool:
         """The loss of this member for good leaves a majority of those who vote now (R21)."""
-        newest = None
-        for machine in self.machines.values():
-            if machine.process is not None:
-                known = machine.process.node.ctx.configuration
-                if newest is None or known.number > newest.number:
-                    newest = known
-        if newest is None:
-            return name not in self.layout.names("core")
-        for voters in (newest.old, newest.new):
-            # One that came back empty under its old id votes no more, and so does a lost one.
-            gone = sum(
-                (found := self.machines.get(voter)) is None
-                or found.damaged is not None
-                or bool(found.wipes)
-                for voter in voters
-                if voter != name
-            )
-            if name in voters and gone + 1 > (len(voters) - 1) // 2:
-                return False
-        return True
+        return losses.may_lose(self, name)
 
     def call(
         self, name: str, request: Any, on_answer: OnAnswer, limit_ns: int = CALL_LIMIT_NS
